@@ -1,0 +1,72 @@
+// Package narthex holds the types that everything else in the program speaks:
+// what came in is a [Batch] of [Series], what takes it is a [Sink].
+//
+// The package imports the standard library only. Formats turn bytes into
+// series and back, stages wrap a sink, and the ledger is a sink that adds up
+// before it passes on. "Write returned nil" is the one acknowledgement, of an
+// HTTP request, a queue message, a log object and the command line alike.
+package narthex
+
+import (
+	"context"
+	"time"
+)
+
+// Batch is what one delivery brought.
+type Batch struct {
+	// ID stays the same when the delivery is retried: the caller's
+	// Idempotency-Key, an object's key and etag, a queue's message id. A sink
+	// that has seen the ID does nothing a second time. Empty means that the
+	// delivery can't be recognised again.
+	ID string
+	// Identity is who sent the batch; ids of two identities never meet.
+	Identity string
+	// Digest is a hash of what the sender said, taken before anything (such as
+	// the time of arrival) was filled in. The same ID with another Digest is an
+	// error of kind [Conflict]. The zero Digest is not compared.
+	Digest Digest
+	// Received is when the delivery arrived.
+	Received time.Time
+	// Series is what was brought, each with at least one sample.
+	Series []Series
+	// Rejected lists what was dropped for good and why. Write adds to it.
+	Rejected []Rejection
+	// Duplicate is set by Write when the ID had been seen before, so that
+	// nothing was done.
+	Duplicate bool
+	// Totals marks samples that restate the ledger's own totals. A newer one
+	// supersedes them, so a store that answers "duplicate" or "out of order" to
+	// one of them has lost nothing and the sink counts it as done.
+	Totals bool
+}
+
+// Digest is the hash of a delivery's body.
+type Digest [8]byte
+
+// Rejection is one series (or one sample of it) that was dropped for good.
+type Rejection struct {
+	Series string `json:"series"` // as in the exposition format: name{label="value"}
+	Reason string `json:"reason"` // a sentence for a person
+}
+
+// Reject adds a rejection.
+func (b *Batch) Reject(series, reason string) {
+	b.Rejected = append(b.Rejected, Rejection{Series: series, Reason: reason})
+}
+
+// Sink takes batches.
+//
+// Write returns nil only once the whole batch is safe: durable, or refused
+// series by series in b.Rejected. An error for which [IsRejected] holds comes
+// back however often the batch is retried; any other may be retried, and
+// because of the ID a retry is harmless. Write may be called from several
+// goroutines. It keeps no reference to b after it has returned.
+type Sink interface {
+	Write(ctx context.Context, b *Batch) error
+}
+
+// SinkFunc is a function that is a Sink.
+type SinkFunc func(ctx context.Context, b *Batch) error
+
+// Write calls f.
+func (f SinkFunc) Write(ctx context.Context, b *Batch) error { return f(ctx, b) }
