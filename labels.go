@@ -1,6 +1,7 @@
 package narthex
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -98,21 +99,45 @@ func (ls Labels) String() string {
 	return b.String()
 }
 
-// Key returns the labels as one string that no other labels have, fit to be a
-// map's key.
-func (ls Labels) Key() string {
-	n := 0
+// AppendKey appends to dst a string of bytes that no other labels have: each
+// name and value behind its length as an unsigned varint.
+func (ls Labels) AppendKey(dst []byte) []byte {
 	for _, l := range ls {
-		n += len(l.Name) + len(l.Value) + 2
+		dst = binary.AppendUvarint(dst, uint64(len(l.Name)))
+		dst = append(dst, l.Name...)
+		dst = binary.AppendUvarint(dst, uint64(len(l.Value)))
+		dst = append(dst, l.Value...)
 	}
-	b := make([]byte, 0, n)
-	for _, l := range ls {
-		b = append(b, l.Name...)
-		b = append(b, 0xff) // not in UTF-8
-		b = append(b, l.Value...)
-		b = append(b, 0xff)
+	return dst
+}
+
+// ParseKey returns the labels that [Labels.AppendKey] made key of. The names
+// and values share key's memory.
+func ParseKey(key string) (Labels, error) {
+	var ls Labels
+	for key != "" {
+		name, rest, ok := cutKey(key)
+		value, rest, ok2 := cutKey(rest)
+		if !ok || !ok2 || len(ls) > 0 && name <= ls[len(ls)-1].Name {
+			return nil, errors.New("the key of a series is damaged")
+		}
+		ls, key = append(ls, Label{name, value}), rest
 	}
-	return string(b)
+	return ls, nil
+}
+
+func cutKey(s string) (field, rest string, ok bool) {
+	var n uint64
+	for i := 0; i < len(s) && i < 5; i++ {
+		n |= uint64(s[i]&0x7f) << (7 * i)
+		if s[i] < 0x80 {
+			if s = s[i+1:]; n > uint64(len(s)) {
+				return "", "", false
+			}
+			return s[:n], s[n:], true
+		}
+	}
+	return "", "", false
 }
 
 // NameScheme says which names are allowed.

@@ -1,0 +1,233 @@
+package ledger
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+
+	"narthex"
+)
+
+// A checkpoint is: the magic, the version (one byte), the body, and the CRC-32C
+// of all that. Version 1's body has the clock, the segments' keys, the ids that
+// are in no segment, the ticks, a table of strings, and the accounts.
+const (
+	checkpointMagic   = "narthex ledger\n"
+	checkpointVersion = 1
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func appendSum(b []byte) []byte {
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
+
+// Encode returns the state's encoding. Closed segments of ids are in it by
+// key only: each is stored once, before, under its own key.
+func (s *State) Encode() []byte {
+	enc := encoder{append([]byte(checkpointMagic), checkpointVersion)}
+	enc.int(s.last)
+	enc.int(s.clock)
+	enc.uint(uint64(len(s.ids.closed)))
+	for _, seg := range s.ids.closed {
+		enc.string(seg.key)
+	}
+	enc.int(s.ids.since)
+	enc.uint(uint64(len(s.ids.open)))
+	for id, m := range s.ids.open {
+		encodeRec(&enc, rec{id, m})
+	}
+	enc.uint(uint64(len(s.ticks)))
+	for _, r := range s.ticks {
+		enc.int(r.first)
+		enc.uint(uint64(r.last - r.first))
+		enc.uint(uint64(r.step))
+	}
+	s.encodeAccounts(&enc)
+	return appendSum(enc.b)
+}
+
+func encodeRec(enc *encoder, r rec) {
+	enc.raw(r.id[:])
+	enc.raw(r.digest[:])
+	enc.int(r.after)
+}
+
+func (s *State) encodeAccounts(enc *encoder) {
+	table := make(map[string]uint64)
+	var words []string
+	ref := func(w string) uint64 {
+		n, ok := table[w]
+		if !ok {
+			n = uint64(len(words))
+			table[w], words = n, append(words, w)
+		}
+		return n
+	}
+	body := encoder{}
+	for _, a := range s.accounts {
+		body.uint(uint64(len(a.labels)))
+		for _, l := range a.labels {
+			body.uint(ref(l.Name))
+			body.uint(ref(l.Value))
+		}
+		body.uint(ref(a.unit))
+		body.uint(ref(a.help))
+		body.byte(byte(a.typ))
+		body.byte(flags(a.dirty, a.stale, a.wrote != a.value))
+		body.float(a.value)
+		if a.wrote != a.value {
+			body.float(a.wrote)
+		}
+		body.int(s.last - a.changed)
+		body.int(s.last - a.written)
+		body.int(s.last - a.event)
+	}
+	enc.uint(uint64(len(words)))
+	for _, w := range words {
+		enc.string(w)
+	}
+	enc.uint(uint64(len(s.accounts)))
+	enc.raw(body.b)
+}
+
+func flags(bits ...bool) (b byte) {
+	for i, set := range bits {
+		if set {
+			b |= 1 << i
+		}
+	}
+	return b
+}
+
+// Decode returns the state that data is the encoding of. The segments of ids
+// that it names are still to be loaded.
+func Decode(data []byte) (*State, error) {
+	body, err := checked(data, checkpointMagic)
+	if err != nil {
+		return nil, err
+	}
+	switch version := body[0]; version {
+	case 1:
+		return decode1(body[1:])
+	default:
+		return nil, fmt.Errorf("the checkpoint is of version %d, this narthex knows versions up to %d: use the newer narthex that wrote it", version, checkpointVersion)
+	}
+}
+
+// checked returns what is between the magic and the checksum, at least a byte.
+func checked(data []byte, magic string) ([]byte, error) {
+	n := len(data) - 4
+	if n <= len(magic) || string(data[:len(magic)]) != magic {
+		return nil, errors.New("it does not begin as narthex's files do")
+	}
+	if crc32.Checksum(data[:n], castagnoli) != binary.LittleEndian.Uint32(data[n:]) {
+		return nil, errors.New("its checksum is wrong: the file was damaged after it was written")
+	}
+	return data[len(magic):n], nil
+}
+
+func decode1(b []byte) (*State, error) {
+	d := &decoder{b: b}
+	s := NewState()
+	s.last, s.clock = d.int(), d.int()
+	for range d.count(1) {
+		s.ids.closed = append(s.ids.closed, &segment{key: d.string()})
+	}
+	s.ids.since = d.int()
+	if n := d.count(recSize); n > 0 {
+		s.ids.open = make(map[ID]mark, n)
+		for range n {
+			r := decodeRec(d)
+			s.ids.open[r.id] = r.mark
+		}
+	}
+	for range d.count(3) {
+		r := run{first: d.int()}
+		r.last = r.first + int64(d.uint())
+		r.step = int64(d.uint())
+		if r.last < r.first || r.step < 0 || (r.step == 0) != (r.last == r.first) || r.step > 0 && (r.last-r.first)%r.step != 0 {
+			d.fail()
+		}
+		s.ticks = append(s.ticks, r)
+	}
+	s.decodeAccounts(d)
+	return s, d.end()
+}
+
+// recSize is the least number of bytes that a rec is encoded in.
+const recSize = 16 + 8 + 1
+
+func decodeRec(d *decoder) (r rec) {
+	copy(r.id[:], d.raw(16))
+	copy(r.digest[:], d.raw(8))
+	r.after = d.int()
+	return r
+}
+
+func (s *State) decodeAccounts(d *decoder) {
+	words := make([]string, 0, d.count(1))
+	for range cap(words) {
+		words = append(words, d.string())
+	}
+	word := func() string {
+		i := d.uint()
+		if i >= uint64(len(words)) {
+			d.fail()
+			return ""
+		}
+		return words[i]
+	}
+	n := d.count(16)
+	s.accounts = make([]*account, 0, n)
+	for range n {
+		a := &account{labels: make(narthex.Labels, 0, d.count(2))}
+		for range cap(a.labels) {
+			a.labels = append(a.labels, narthex.Label{Name: word(), Value: word()})
+		}
+		a.unit, a.help, a.typ = word(), word(), narthex.Type(d.byte())
+		f := d.byte()
+		a.dirty, a.stale = f&1 != 0, f&2 != 0
+		a.value = d.float()
+		if a.wrote = a.value; f&4 != 0 {
+			a.wrote = d.float()
+		}
+		a.changed, a.written, a.event = s.last-d.int(), s.last-d.int(), s.last-d.int()
+		s.accounts = append(s.accounts, a)
+		s.byKey[string(a.labels.AppendKey(nil))] = a
+	}
+	if len(s.byKey) != n {
+		d.fail()
+	}
+}
+
+const segmentMagic = "narthex ids\n"
+
+func (seg *segment) encode() []byte {
+	enc := encoder{append([]byte(segmentMagic), 1)}
+	enc.int(seg.first)
+	enc.int(seg.last)
+	enc.uint(uint64(len(seg.recs)))
+	for _, r := range seg.recs {
+		encodeRec(&enc, r)
+	}
+	return appendSum(enc.b)
+}
+
+func (seg *segment) decode(data []byte) error {
+	body, err := checked(data, segmentMagic)
+	if err != nil {
+		return err
+	}
+	if body[0] != 1 {
+		return fmt.Errorf("the ids are of version %d, this narthex knows version 1", body[0])
+	}
+	d := &decoder{b: body[1:]}
+	seg.first, seg.last = d.int(), d.int()
+	seg.recs = make([]rec, 0, d.count(recSize))
+	for range cap(seg.recs) {
+		seg.recs = append(seg.recs, decodeRec(d))
+	}
+	return d.end()
+}

@@ -1,0 +1,91 @@
+package ledger
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"time"
+
+	"narthex"
+)
+
+// ID names an entry: a hash of its sender's identity and of the id that the
+// sender gave it, so that ids of two senders never meet.
+type ID [16]byte
+
+// NewID returns the ID of an identity's id.
+func NewID(identity, id string) ID {
+	h := sha256.New()
+	fmt.Fprintf(h, "%d:%s", len(identity), identity)
+	h.Write([]byte(id))
+	return ID(h.Sum(nil)[:16])
+}
+
+// Entry is what one batch asks of the ledger, ready to be logged and folded.
+type Entry struct {
+	ID       ID
+	Digest   narthex.Digest
+	Received int64 // ms since the epoch
+	items    []item
+}
+
+// item is one series of an entry.
+type item struct {
+	key        string // narthex.Labels.AppendKey
+	typ        narthex.Type
+	as         narthex.As
+	unit, help string
+	samples    []narthex.Sample
+}
+
+// NewEntry returns the entry for b. The caller has checked names and values;
+// what would break the ledger's own invariants is refused here again. A time
+// ahead of b.Received becomes b.Received, for one clock's future must not
+// hurt others.
+func NewEntry(b *narthex.Batch) (*Entry, error) {
+	e := &Entry{
+		ID:       NewID(b.Identity, b.ID),
+		Digest:   b.Digest,
+		Received: b.Received.UnixMilli(),
+		items:    make([]item, 0, len(b.Series)),
+	}
+	if b.ID == "" {
+		rand.Read(e.ID[:])
+	}
+	if e.Received <= 0 {
+		return nil, narthex.Errorf(narthex.Invalid, "a batch without the time of its arrival can't be entered")
+	}
+	var buf []byte
+	for _, s := range b.Series {
+		if err := check(s); err != nil {
+			return nil, narthex.Errorf(narthex.Invalid, "series %s: %w", s.Labels, err)
+		}
+		for j := range s.Samples {
+			if t := &s.Samples[j].Time; *t == 0 || *t > e.Received {
+				*t = e.Received
+			}
+		}
+		buf = s.Labels.AppendKey(buf[:0])
+		e.items = append(e.items, item{
+			key: string(buf), typ: s.Type, as: s.As, unit: s.Unit, help: s.Help, samples: s.Samples,
+		})
+	}
+	return e, nil
+}
+
+func check(s narthex.Series) error {
+	for i, l := range s.Labels {
+		if l.Value == "" || i > 0 && l.Name <= s.Labels[i-1].Name {
+			return fmt.Errorf("labels are not sorted and unique at %q", l.Name)
+		}
+	}
+	for _, x := range s.Samples {
+		if s.As == narthex.AsDelta && !(x.Value >= 0 && x.Value <= maxFinite) {
+			return fmt.Errorf("an increment of %v", x.Value)
+		}
+	}
+	return nil
+}
+
+// received returns the time of arrival as a time.
+func (e *Entry) received() time.Time { return time.UnixMilli(e.Received) }

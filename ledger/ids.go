@@ -1,0 +1,111 @@
+package ledger
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+
+	"narthex"
+)
+
+// seen remembers the ids of entries. New ones are in a map; a map that is an
+// hour old (a 24th of the horizon) or full becomes a segment: sorted, never
+// changed again, dropped as a whole when the horizon has passed it.
+type seen struct {
+	open   map[ID]mark
+	since  int64 // ms; when open was begun
+	closed []*segment
+}
+
+// mark is what is remembered of an entry.
+type mark struct {
+	digest narthex.Digest
+	after  int64 // ms; the last tick before the fold
+}
+
+// segment is ids in order. Its times are those of folds, in ms.
+type segment struct {
+	first, last int64
+	recs        []rec
+	key         string // where it is stored; "" if it isn't yet
+}
+
+type rec struct {
+	id ID
+	mark
+}
+
+// maxOpen bounds the map, and with it what a checkpoint writes again.
+const maxOpen = 1 << 20
+
+func (s *seen) find(id ID) (mark, bool) {
+	if m, ok := s.open[id]; ok {
+		return m, true
+	}
+	for _, seg := range slices.Backward(s.closed) {
+		if m, ok := seg.find(id); ok {
+			return m, true
+		}
+	}
+	return mark{}, false
+}
+
+func (s *seen) add(id ID, m mark, clock int64, horizon int64) {
+	if s.open != nil && (len(s.open) >= maxOpen || clock-s.since >= horizon/24) {
+		s.seal(clock)
+	}
+	if s.open == nil {
+		s.open, s.since = make(map[ID]mark), clock
+	}
+	s.open[id] = m
+}
+
+// seal turns the map into a segment.
+func (s *seen) seal(clock int64) {
+	if len(s.open) == 0 {
+		return
+	}
+	seg := &segment{first: s.since, last: max(s.since, clock), recs: make([]rec, 0, len(s.open))}
+	for id, m := range s.open {
+		seg.recs = append(seg.recs, rec{id, m})
+	}
+	slices.SortFunc(seg.recs, func(a, b rec) int { return bytes.Compare(a.id[:], b.id[:]) })
+	s.closed = append(s.closed, seg)
+	s.open = nil
+}
+
+// expire drops what is older than before.
+func (s *seen) expire(before int64) {
+	s.closed = slices.DeleteFunc(s.closed, func(seg *segment) bool { return seg.last < before })
+}
+
+func (s *seen) len() int {
+	n := len(s.open)
+	for _, seg := range s.closed {
+		n += len(seg.recs)
+	}
+	return n
+}
+
+// find looks id up by its place: ids are hashes, so they lie evenly, and a
+// guess by the first eight bytes is off by few.
+func (seg *segment) find(id ID) (mark, bool) {
+	n := len(seg.recs)
+	if n == 0 {
+		return mark{}, false
+	}
+	guess := int(float64(binary.BigEndian.Uint64(id[:8])) / (1 << 64) * float64(n))
+	lo := min(max(guess, 0), n-1)
+	hi := lo
+	for step := 8; lo > 0 && bytes.Compare(seg.recs[lo].id[:], id[:]) > 0; step *= 2 {
+		lo = max(lo-step, 0)
+	}
+	for step := 8; hi < n-1 && bytes.Compare(seg.recs[hi].id[:], id[:]) < 0; step *= 2 {
+		hi = min(hi+step, n-1)
+	}
+	i, ok := slices.BinarySearchFunc(seg.recs[lo:hi+1], id, func(r rec, id ID) int { return bytes.Compare(r.id[:], id[:]) })
+	if !ok {
+		return mark{}, false
+	}
+	return seg.recs[lo+i].mark, true
+}

@@ -1,0 +1,264 @@
+// Package ledger adds up what short-lived code pushes, exactly once, and
+// restates the totals on a steady tick as if a long-lived process were being
+// scraped.
+//
+// [State] is the ledger itself, without input, output or clock: [State.Fold]
+// adds an entry, [State.Tick] gives the samples that are due. [Ledger] stands
+// around it on a machine with a disk: a write-ahead log that makes entries
+// durable, many at a time; a checkpoint from which it starts again; and the
+// sink that takes the samples.
+//
+// The order of things is what makes it exact. An entry and the memory of its
+// id are one record of the log. A tick is logged before its samples are
+// written, so that after a crash the same samples are written again, with the
+// same values at the same times; a store takes those as one.
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"narthex"
+	"narthex/state"
+)
+
+// Options says where and how a Ledger works.
+type Options struct {
+	// Dir is the directory of the log and the checkpoint; it is made if need be.
+	Dir string
+	// Sink takes the ticks' samples and those with times of their own.
+	Sink narthex.Sink
+	// Policy says when samples are written.
+	Policy Policy
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Logger takes what an operator should know; nil means slog.Default().
+	Logger *slog.Logger
+	// CheckpointBytes and CheckpointEvery are how large the log grows, and how
+	// much time its ticks span, before a checkpoint is made. Default 64 MiB,
+	// 5 min.
+	CheckpointBytes int64
+	CheckpointEvery time.Duration
+
+	create func(path string) (file, error) // tests: files that fail
+}
+
+// Ledger is a State with a log and a checkpoint on disk. It is a
+// [narthex.Sink] for batches and is driven by [Ledger.Tick].
+type Ledger struct {
+	o      Options
+	policy Policy
+	store  state.Store
+	unlock func()
+
+	queue   chan *request
+	ticks   chan *tickRequest
+	saved   chan checkpointed
+	closing chan struct{}
+	stopped chan struct{}
+	once    sync.Once
+	closed  error
+
+	mu    sync.RWMutex // guards state against readers; only the loop writes it
+	state *State
+
+	// The loop's own.
+	wal      *wal
+	saving   bool
+	entry    state.Entry     // the checkpoint as stored
+	written  map[string]bool // keys of segments that are stored
+	inflight *inflight
+	sender   sender
+	saveCtx  context.Context // ends soon after the ledger is closed
+	endSave  context.CancelFunc
+	lastSave int64 // the tick at the last checkpoint, ms
+
+	stats counters
+}
+
+// Stats are counts since the ledger was opened, and sizes now.
+type Stats struct {
+	Entries, Duplicates, Refused uint64 // entries
+	Rejected                     uint64 // series
+	Commits, LogErrors           uint64
+	Ticks, TicksSkipped          uint64
+	Samples, SinkErrors          uint64
+	Checkpoints, CheckpointFails uint64
+	Replayed                     uint64 // entries read from the log at the start
+	TornBytes                    uint64 // cut off the log's end at the start
+	Series, IDs                  int
+	LogBytes                     int64
+	LastTick                     time.Time
+}
+
+type counters struct {
+	entries, duplicates, refused, rejected, commits, logErrors atomic.Uint64
+	ticks, ticksSkipped, samples, sinkErrors                   atomic.Uint64
+	checkpoints, checkpointFails, replayed, torn               atomic.Uint64
+	logBytes                                                   atomic.Int64
+}
+
+// Open opens or makes the ledger in o.Dir. What the log holds beyond the
+// checkpoint is folded again and its samples are written again.
+func Open(ctx context.Context, o Options) (*Ledger, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.CheckpointBytes == 0 {
+		o.CheckpointBytes = 64 << 20
+	}
+	if o.CheckpointEvery == 0 {
+		o.CheckpointEvery = 5 * time.Minute
+	}
+	if o.create == nil {
+		o.create = createFile
+	}
+	l := &Ledger{
+		o: o, policy: o.Policy.withDefaults(),
+		queue: make(chan *request, 1024), ticks: make(chan *tickRequest), saved: make(chan checkpointed, 1),
+		closing: make(chan struct{}), stopped: make(chan struct{}),
+		inflight: newInflight(), written: make(map[string]bool),
+	}
+	l.saveCtx, l.endSave = context.WithCancel(context.Background())
+	l.sender.sink, l.sender.log, l.sender.stats = o.Sink, o.Logger, &l.stats
+	if err := l.open(ctx); err != nil {
+		l.endSave()
+		if l.unlock != nil {
+			l.unlock()
+		}
+		return nil, err
+	}
+	go l.run()
+	return l, nil
+}
+
+func (l *Ledger) open(ctx context.Context) error {
+	dir := filepath.Join(l.o.Dir, "log")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make the ledger's directory: %w", err)
+	}
+	var err error
+	if l.unlock, err = lockDir(l.o.Dir); err != nil {
+		return err
+	}
+	if l.store, err = state.OpenFile(filepath.Join(l.o.Dir, "state")); err != nil {
+		return err
+	}
+	first, next, err := l.restore(ctx)
+	if err != nil {
+		return err
+	}
+	l.wal = &wal{dir: dir, create: l.o.create, next: next}
+	return l.replay(ctx, dir, first)
+}
+
+// Write logs and folds the batch. See [narthex.Sink]; a duplicate is no error
+// but sets b.Duplicate.
+func (l *Ledger) Write(ctx context.Context, b *narthex.Batch) error {
+	e, err := NewEntry(b)
+	if err != nil {
+		return err
+	}
+	req := &request{entry: e, record: appendEntry(nil, e), done: make(chan error, 1)}
+	select {
+	case <-l.closing:
+		return errStopping
+	default:
+	}
+	select {
+	case l.queue <- req:
+	case <-l.closing:
+		return errStopping
+	case <-ctx.Done():
+		return narthex.Errorf(narthex.Unavailable, "the ledger is busy: %w", ctx.Err())
+	}
+	// From here on the entry may become durable, so the outcome is awaited.
+	select {
+	case err = <-req.done:
+	case <-l.stopped:
+		select {
+		case err = <-req.done:
+		default:
+			return errStopping
+		}
+	}
+	b.Duplicate = req.out.Duplicate
+	b.Rejected = append(b.Rejected, req.out.Rejected...)
+	if err == nil && len(req.out.Samples) > 0 {
+		l.pass(ctx, b, req)
+	}
+	return err
+}
+
+var errStopping = &narthex.Error{Kind: narthex.Unavailable, Msg: "narthex is stopping"}
+
+// Tick writes what is due at the tick that now belongs to. It returns once the
+// sink has taken the samples. A tick that comes while the one before is still
+// being written is skipped: totals lose resolution by it, never counts.
+func (l *Ledger) Tick(ctx context.Context) error {
+	t := &tickRequest{ctx: ctx, now: l.o.Now(), done: make(chan error, 1)}
+	select {
+	case l.ticks <- t:
+		return <-t.done
+	case <-l.closing:
+		return errStopping
+	}
+}
+
+// Lookup says when the batch with this id was folded and at which tick it was
+// written; written is zero if that is still to come.
+func (l *Ledger) Lookup(identity, id string) (after, written time.Time, ok bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	a, w, ok := l.state.Lookup(NewID(identity, id))
+	if !ok {
+		return time.Time{}, time.Time{}, false
+	}
+	after = time.UnixMilli(a)
+	if w != 0 {
+		written = time.UnixMilli(w)
+	}
+	return after, written, true
+}
+
+// Stats returns counts and sizes.
+func (l *Ledger) Stats() Stats {
+	c := &l.stats
+	s := Stats{
+		Entries: c.entries.Load(), Duplicates: c.duplicates.Load(), Refused: c.refused.Load(), Rejected: c.rejected.Load(),
+		Commits: c.commits.Load(), LogErrors: c.logErrors.Load(),
+		Ticks: c.ticks.Load(), TicksSkipped: c.ticksSkipped.Load(),
+		Samples: c.samples.Load(), SinkErrors: c.sinkErrors.Load(),
+		Checkpoints: c.checkpoints.Load(), CheckpointFails: c.checkpointFails.Load(),
+		Replayed: c.replayed.Load(), TornBytes: c.torn.Load(), LogBytes: c.logBytes.Load(),
+	}
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	s.Series, s.IDs = l.state.Sizes()
+	s.LastTick = time.UnixMilli(l.state.LastTick())
+	return s
+}
+
+// Close stops taking batches, finishes those that were taken, and makes a
+// checkpoint. Nothing that was acknowledged depends on it: a ledger that was
+// killed opens as well, only later.
+func (l *Ledger) Close() error {
+	l.once.Do(func() {
+		close(l.closing)
+		<-l.stopped
+		l.closed = errors.Join(l.closed, l.wal.close())
+		l.endSave()
+		l.unlock()
+	})
+	return l.closed
+}

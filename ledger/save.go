@@ -1,0 +1,227 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"narthex"
+	"narthex/state"
+)
+
+// The checkpoint in the store is the state's encoding behind a small head of
+// its own: the first log file that it does not include.
+const checkpointKey = "checkpoint"
+
+// checkpointed is the outcome of saving a checkpoint.
+type checkpointed struct {
+	entry    state.Entry
+	file     int // log files before it are no longer needed
+	segments []string
+	err      error
+}
+
+func (l *Ledger) checkpointIfDue() {
+	if l.saving {
+		return
+	}
+	if l.wal.size >= l.o.CheckpointBytes || l.state.last-l.lastSave >= l.o.CheckpointEvery.Milliseconds() {
+		l.beginCheckpoint()
+	}
+}
+
+// beginCheckpoint encodes the state and saves it in the background.
+func (l *Ledger) beginCheckpoint() {
+	l.lastSave = l.state.last
+	snap, err := l.snapshot()
+	if err != nil {
+		l.stats.checkpointFails.Add(1)
+		l.o.Logger.Error("the ledger can't make a checkpoint; the log grows until it can", "err", err)
+		return
+	}
+	l.saving = true
+	go func() { l.saved <- snap.save(l.saveCtx, l.store) }()
+}
+
+func (l *Ledger) finishCheckpoint(c checkpointed) {
+	l.saving = false
+	if c.err != nil {
+		l.stats.checkpointFails.Add(1)
+		l.o.Logger.Error("the ledger can't save its checkpoint; the log grows until it can", "err", c.err)
+		return
+	}
+	l.stats.checkpoints.Add(1)
+	l.entry = c.entry
+	kept := make(map[string]bool, len(c.segments))
+	for _, key := range c.segments {
+		kept[key] = true
+	}
+	for key := range l.written {
+		if kept[key] {
+			continue
+		}
+		if old, err := l.store.Load(context.Background(), key); err == nil {
+			_, err = l.store.Save(context.Background(), key, old, nil)
+			if err != nil {
+				l.o.Logger.Warn("an old segment of ids can't be deleted", "key", key, "err", err)
+			}
+		}
+	}
+	l.written = kept
+	files, err := logFiles(l.wal.dir)
+	for _, n := range files {
+		if n < c.file {
+			err = errors.Join(err, os.Remove(logPath(l.wal.dir, n)))
+		}
+	}
+	if err != nil {
+		l.o.Logger.Warn("old log files can't be deleted", "err", err)
+	}
+}
+
+// snapshot is a state, encoded, and what must happen before it may be saved.
+type snapshot struct {
+	prev     state.Entry
+	data     []byte
+	segments map[string][]byte // to be stored first
+	keys     []string          // all that the state refers to
+	file     int
+	inflight *inflight
+	mark     uint64
+}
+
+// snapshot begins a new log file, so that the files before it and the snapshot
+// say the same, and encodes the state.
+func (l *Ledger) snapshot() (*snapshot, error) {
+	file, err := l.wal.rotate()
+	if err != nil {
+		return nil, err
+	}
+	s := &snapshot{prev: l.entry, file: file, segments: make(map[string][]byte), inflight: l.inflight, mark: l.inflight.mark()}
+	for _, seg := range l.state.ids.closed {
+		if seg.key == "" {
+			seg.key = fmt.Sprintf("ids/%d-%d", seg.first, file)
+			for s.segments[seg.key] != nil {
+				seg.key += "x"
+			}
+		}
+		if !l.written[seg.key] {
+			s.segments[seg.key] = seg.encode()
+		}
+		s.keys = append(s.keys, seg.key)
+	}
+	head := encoder{}
+	head.uint(uint64(file))
+	head.uint(l.wal.next)
+	s.data = append(head.b, l.state.Encode()...)
+	return s, nil
+}
+
+// save stores the segments, then the checkpoint. It first waits until the sink
+// has taken what the log would otherwise bring again.
+func (s *snapshot) save(ctx context.Context, store state.Store) checkpointed {
+	c := checkpointed{file: s.file, segments: s.keys}
+	if err := s.inflight.wait(ctx, s.mark); err != nil {
+		c.err = fmt.Errorf("the store has not taken all samples: %w", err)
+		return c
+	}
+	for key, data := range s.segments {
+		old, err := store.Load(ctx, key)
+		if err == nil {
+			_, err = store.Save(ctx, key, old, data)
+		}
+		if err != nil {
+			c.err = fmt.Errorf("save ids: %w", err)
+			return c
+		}
+	}
+	c.entry, c.err = store.Save(ctx, checkpointKey, s.prev, s.data)
+	return c
+}
+
+// restore loads the checkpoint. It returns the number of the log file that
+// goes on from it and of that file's first frame.
+func (l *Ledger) restore(ctx context.Context) (file int, frame uint64, err error) {
+	e, err := l.store.Load(ctx, checkpointKey)
+	if err != nil {
+		return 0, 0, err
+	}
+	if l.entry = e; e.Data == nil {
+		l.state = NewState()
+		return 1, 1, nil
+	}
+	d := &decoder{b: e.Data}
+	file, frame = int(d.uint()), d.uint()
+	path := filepath.Join(l.o.Dir, "state", checkpointKey)
+	if d.err != nil {
+		return 0, 0, fmt.Errorf("%s: %w", path, d.err)
+	}
+	if l.state, err = Decode(d.b); err != nil {
+		return 0, 0, fmt.Errorf("%s: %w: restore the data directory from a backup", path, err)
+	}
+	for _, seg := range l.state.ids.closed {
+		e, err := l.store.Load(ctx, seg.key)
+		if err == nil && e.Data == nil {
+			err = errors.New("it is missing")
+		}
+		if err == nil {
+			err = seg.decode(e.Data)
+		}
+		if err != nil {
+			return 0, 0, fmt.Errorf("%s: %w: restore the data directory from a backup", filepath.Join(l.o.Dir, "state", seg.key), err)
+		}
+		l.written[seg.key] = true
+	}
+	return file, frame, nil
+}
+
+// replay folds what the log holds beyond the checkpoint, writes its samples
+// again, and begins a new log file.
+func (l *Ledger) replay(ctx context.Context, dir string, first int) error {
+	files, err := logFiles(dir)
+	if err != nil {
+		return err
+	}
+	for i, n := range files {
+		l.wal.number = n
+		if n < first {
+			continue
+		}
+		next, torn, err := readLog(logPath(dir, n), l.wal.next, i == len(files)-1, func(r record) error { return l.redo(ctx, r) })
+		if err != nil {
+			return err
+		}
+		l.wal.next = next
+		if torn > 0 {
+			l.stats.torn.Add(uint64(torn))
+			l.o.Logger.Warn("cut an unfinished write off the log's end; it had not been acknowledged", "file", logPath(dir, n), "bytes", torn)
+		}
+	}
+	if len(files) > 0 && files[len(files)-1] < first {
+		l.wal.number = first - 1
+	}
+	_, err = l.wal.rotate()
+	return err
+}
+
+// redo does again what a record says.
+func (l *Ledger) redo(ctx context.Context, r record) error {
+	if r.entry == nil {
+		p := l.policy
+		p.Interval = r.interval
+		leads, values := l.state.Tick(r.tick, p)
+		if err := l.sender.send(ctx, leads, values, l.inflight.begin()); err != nil {
+			l.o.Logger.Warn("the store does not take a tick's samples; the next tick restates them", "err", err)
+		}
+		return nil
+	}
+	l.stats.replayed.Add(1)
+	out, err := l.state.Fold(r.entry, r.entry.Received, l.policy)
+	if err == nil && len(out.Samples) > 0 {
+		b := &narthex.Batch{Received: r.entry.received()}
+		l.pass(ctx, b, &request{out: out, passed: l.inflight.begin()})
+	}
+	return err
+}

@@ -1,0 +1,36 @@
+// Package state keeps small values that several writers may change, each only
+// if nobody else has changed it since: compare and swap. It is where the
+// ledger's checkpoints live.
+package state
+
+import (
+	"context"
+	"errors"
+)
+
+// Entry is a value and the version it has in its store.
+type Entry struct {
+	Data    []byte // nil: there is no value
+	Version string // "" for a value that does not exist
+}
+
+// ErrConflict says that the value was changed since it was loaded. Load it
+// again, apply the change again, and save that.
+var ErrConflict = errors.New("the value was changed by another writer")
+
+// Store is a map from keys to values with compare and swap.
+//
+// All methods may be called from several goroutines. They are serialisable for
+// one key: a Load that begins after a Save has returned sees its value or a
+// later one, also from another process and after a crash.
+type Store interface {
+	// Load returns the value of key. A key without a value is not an error: it
+	// gives the zero Entry. Keys are made of letters, digits, '.', '_', '-' and
+	// '/'.
+	Load(ctx context.Context, key string) (Entry, error)
+	// Save sets the value of key to data and returns the new entry, or
+	// [ErrConflict] if the value is no longer prev. Nil data deletes the value.
+	// When Save returns nil the change is durable; after any other error than
+	// ErrConflict it may have happened or not.
+	Save(ctx context.Context, key string, prev Entry, data []byte) (Entry, error)
+}
