@@ -1,0 +1,50 @@
+# The tools that are not in go.mod run at a pinned version without entering it.
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
+FUZZTIME   ?= 60s
+ARCH       ?= arm64
+GO_BUILD    = CGO_ENABLED=0 go build -trimpath -ldflags="-s -w"
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+run: ## serve on 127.0.0.1:9091 with data under ./narthex-data
+	go run ./cmd/narthex serve
+build: ## bin/narthex for this machine, bin/bootstrap for Lambda (on ARCH=arm64)
+	$(GO_BUILD) -o bin/narthex ./cmd/narthex
+	GOOS=linux GOARCH=$(ARCH) $(GO_BUILD) -o bin/bootstrap ./cmd/bootstrap
+test: ## Go's tests with the race detector, long ones scaled down
+	go vet ./...
+	go test -race -timeout 20m ./...
+acceptance: ## the same tests at full size (up to an hour)
+	NARTHEX_ACCEPTANCE=1 go test -count=1 -timeout 60m ./...
+lint: ## gofmt, go vet, staticcheck
+	@out=$$(find . -name node_modules -prune -o -name '*.go' -exec gofmt -l {} +); \
+		test -z "$$out" || { echo "not as gofmt writes them:"; echo "$$out"; exit 1; }
+	go vet ./...
+	go run $(STATICCHECK) ./...
+vuln: ## known vulnerabilities in what is linked (needs vuln.go.dev)
+	go run $(GOVULNCHECK) ./...
+fuzz: ## each fuzz target for FUZZTIME (60s)
+	@set -e; for dir in $$(go list -f '{{.Dir}}' ./...); do \
+		grep -qs '^func Fuzz' "$$dir"/*_test.go || continue; \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$dir"/*_test.go); do \
+			echo "$$dir $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$dir"; \
+		done; done
+bench: ## benchmarks with allocations
+	go test -run '^$$' -bench . -benchmem ./...
+size: ## what the Lambda function links and weighs, against its budget
+	go test -count=1 -v -run '^TestBootstrap' ./internal/shape
+web: web/node_modules ## build the viewer into viewer/dist
+	cd web && npm run build
+web-check: web/node_modules ## the viewer's lint, types and tests; viewer/dist is what its source builds
+	cd web && npm run lint && npm run typecheck && npm test
+	@out=$$(mktemp -d) && trap 'rm -rf "$$out"' EXIT && \
+		(cd web && npm run build -- --outDir "$$out" --emptyOutDir) && diff -r viewer/dist "$$out" || \
+		{ echo "viewer/dist is not what web/ builds: run make web and commit it"; exit 1; }
+web/node_modules: web/package-lock.json
+	cd web && npm ci --ignore-scripts && touch node_modules
+clean: ## remove what was built, keep data and caches
+	rm -rf bin dist
+
+.PHONY: help run build test acceptance lint vuln fuzz bench size web web-check clean

@@ -1,0 +1,98 @@
+package app
+
+import (
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// guard keeps web pages of other origins out. A browser can be made to send
+// requests to loopback by any page its user visits (cross-site request
+// forgery), also under a name that the page's owner points there (DNS
+// rebinding); so the Host must be an address or a name that is ours, and a
+// request that changes something must not come from another origin.
+func (a *App) guard(next http.Handler) http.Handler {
+	origin := http.NewCrossOriginProtection()
+	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		writeError(w, http.StatusForbidden, "forbidden", "a web page of another origin sent this request: narthex takes changes from its own pages and from programs only")
+	}))
+	checked := origin.Handler(a.admit(next))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !a.o.AnyHost && !a.knownHost(r.Host) {
+			writeError(w, http.StatusMisdirectedRequest, "forbidden", "the Host "+quoted(r.Host)+" is not a name of this server: use its address or localhost, or add the name to hosts in the configuration")
+			return
+		}
+		checked.ServeHTTP(w, r)
+	})
+}
+
+// knownHost reports whether a request for host is meant for this server: no
+// name that a stranger can point at it. An address can't be rebound.
+func (a *App) knownHost(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
+	if net.ParseIP(host) != nil || host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	if own, _, err := net.SplitHostPort(a.o.Config.Listen); err == nil && host == strings.ToLower(own) && host != "" {
+		return true
+	}
+	return slices.ContainsFunc(a.o.Config.Hosts, func(h string) bool { return strings.EqualFold(h, host) })
+}
+
+// maxInHand is how many bytes of request bodies are in memory at a time, and
+// so, times a small factor, how much memory pushes can take.
+const maxInHand = 256 << 20
+
+// admit bounds the memory of all requests together: each weighs what its body
+// may have.
+func (a *App) admit(next http.Handler) http.Handler {
+	limit := a.o.Config.Limits.Body
+	room := newRoom(max(maxInHand, limit))
+	busy := a.stats.CounterVec("narthex_http_busy_total", "Requests that were answered 429 because too many were under way.")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			next.ServeHTTP(w, r)
+			return
+		}
+		weight := limit
+		if r.ContentLength >= 0 && r.Header.Get("Content-Encoding") == "" {
+			weight = min(limit, r.ContentLength)
+		}
+		weight = max(weight, 4<<10)
+		if !room.take(r.Context(), weight) {
+			busy().Add(1)
+			w.Header().Set("Retry-After", "2")
+			writeError(w, http.StatusTooManyRequests, "too_busy", "too many requests are under way: try again in a moment, with the same id")
+			return
+		}
+		defer room.give(weight)
+		next.ServeHTTP(w, r)
+	})
+}
+
+func quoted(s string) string {
+	if len(s) > 100 {
+		s = s[:100] + "…"
+	}
+	return "\"" + strings.Map(func(r rune) rune {
+		if r < ' ' || r == '"' || r == 0x7f {
+			return '?'
+		}
+		return r
+	}, s) + "\""
+}
+
+// IsLoopback reports whether only programs on this machine can connect to the
+// listen address.
+func IsLoopback(listen string) bool {
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,131 @@
+// Package config is narthex's one YAML file: what may stand in it, what it
+// means, and what holds where it says nothing. The fields of [Config] are the
+// manual.
+//
+// [Load] reads the file strictly and reports all that is wrong with it at once,
+// each with its line:
+//
+//	narthex.yml:7: ledger: unknown key "heartbeet"; did you mean "heartbeat"?
+//
+// [Config.Explain] lists the settings that hold and where they come from,
+// [Reference] is the list for the documentation. Both come from the table that
+// also drives the reading, so they can't disagree with it.
+//
+// The package holds data only: it opens nothing but the file and starts
+// nothing.
+package config
+
+import "time"
+
+// Config is the file's content, complete: what the file leaves out has its
+// default. Durations are written as in Prometheus (15s, 1h30m, 30d), sizes as
+// 10MiB or 1GB.
+type Config struct {
+	// Listen is the address to serve HTTP on, host:port (listen, default
+	// 127.0.0.1:9091). Beyond loopback it demands authentication.
+	Listen string
+	// Data is the directory that has all that is kept: the write-ahead log, the
+	// checkpoints, the embedded store (data, default ./narthex-data).
+	Data string
+	// ScrapeInterval is the tick: how often the totals are written to the store
+	// (scrape_interval, default 15s, from 1s to 5m).
+	ScrapeInterval time.Duration
+	// Storage is the embedded store (storage).
+	Storage Storage
+	// Ledger is when a counter is written and how long it is known (ledger).
+	Ledger Ledger
+	// Push is how pushes are understood (push).
+	Push Push
+	// Limits bound what comes in (limits).
+	Limits Limits
+	// UTF8Names allows any UTF-8 string as the name of a metric or label, as
+	// Prometheus 3 does (utf8_names, default false: letters, digits and
+	// underscores, for metrics colons too).
+	UTF8Names bool
+	// Hosts are names that requests may have in their Host header, besides the
+	// address listened on and localhost (hosts, default none). Others are
+	// refused, so that no web page can reach the server through a DNS name of
+	// its own.
+	Hosts []string
+
+	name string         // the file's, for Explain
+	set  map[string]int // option -> the line that sets it
+}
+
+// Storage is the embedded Prometheus TSDB.
+type Storage struct {
+	// Retention is how long samples are kept (retention, default 30d).
+	Retention time.Duration
+	// OutOfOrderTimeWindow is how much older than the newest one a sample may be
+	// (out_of_order_time_window, default 1h). It matters to samples that are
+	// pushed with their own time, never to counters.
+	OutOfOrderTimeWindow time.Duration
+}
+
+// Ledger is the life of a counter.
+type Ledger struct {
+	// Settle is how long a counter is written at every tick after it has changed
+	// (settle, default 5m).
+	Settle time.Duration
+	// Heartbeat is how often one is written that is settled (heartbeat, default
+	// 2m). PromQL looks back for 5m: longer than that leaves gaps.
+	Heartbeat time.Duration
+	// Idle is after how long without a change the series ends (idle, default
+	// 1h). A later increment goes on from the old total.
+	Idle time.Duration
+	// Forget is after how long without a change the total is dropped (forget,
+	// default 30d). A later increment starts from zero.
+	Forget time.Duration
+	// Horizon is how long the ids of pushes are remembered (horizon, default
+	// 24h). A retry within it counts once; what is older is refused.
+	Horizon time.Duration
+}
+
+// Push is how pushes are understood.
+type Push struct {
+	// Preset is a set of rules that comes after one's own: "article" adds up
+	// series whose names end in _total (preset, default none).
+	Preset string
+	// Rules say what a pushed series is that doesn't say it itself; the first
+	// that matches counts (rules, default none: each sample is kept with its
+	// time).
+	Rules []Rule
+}
+
+// Limits bound what comes in.
+type Limits struct {
+	// Body is how many bytes a request's body may have after decompression
+	// (body, default 10MiB).
+	Body int64
+	// SeriesPerPush is how many series one push may have (series_per_push,
+	// default 10000).
+	SeriesPerPush int
+	// LabelsPerSeries is how many labels one series may have, its name included
+	// (labels_per_series, default 150).
+	LabelsPerSeries int
+	// LabelNameLength is how many bytes the name of a label or metric may have
+	// (label_name_length, default 128).
+	LabelNameLength int
+	// LabelValueLength is how many bytes the value of a label may have
+	// (label_value_length, default 2048).
+	LabelValueLength int
+	// Series is how many series the ledger holds (series, default 1000000). New
+	// ones beyond are rejected.
+	Series int
+}
+
+// Default returns the configuration that holds without a file.
+func Default() *Config {
+	const minute, hour, day = time.Minute, time.Hour, 24 * time.Hour
+	return &Config{
+		Listen:         "127.0.0.1:9091",
+		Data:           "./narthex-data",
+		ScrapeInterval: 15 * time.Second,
+		Storage:        Storage{Retention: 30 * day, OutOfOrderTimeWindow: hour},
+		Ledger:         Ledger{Settle: 5 * minute, Heartbeat: 2 * minute, Idle: hour, Forget: 30 * day, Horizon: day},
+		Limits: Limits{
+			Body: 10 << 20, SeriesPerPush: 10000, LabelsPerSeries: 150,
+			LabelNameLength: 128, LabelValueLength: 2048, Series: 1000000,
+		},
+	}
+}

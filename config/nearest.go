@@ -1,0 +1,62 @@
+package config
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// suggest ends the message of an unknown name: with the nearest known one if it
+// is near, with all of them otherwise.
+func suggest(name string, known []string) string {
+	best, least := "", 3
+	for _, k := range known {
+		if n := distance(name, k, least); n < least && n < len(k) {
+			best, least = k, n
+		}
+	}
+	if best != "" {
+		return "did you mean " + strconv.Quote(best) + "?"
+	}
+	return "known are " + strings.Join(known, ", ")
+}
+
+// distance is the number of bytes to insert, delete or change to get from a to
+// b (Levenshtein), or limit if it is at least that.
+func distance(a, b string, limit int) int {
+	if max(len(a)-len(b), len(b)-len(a)) >= limit {
+		return limit
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return min(row[len(b)], limit)
+}
+
+// clip cuts s to a length fit for a message.
+func clip(s string) string {
+	n := 80
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
+}
+
+// quote quotes s, cut to a length fit for a message.
+func quote(s string) string { return strconv.Quote(clip(s)) }

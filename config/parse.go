@@ -1,0 +1,193 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxFile is how large a file may be, in bytes.
+const maxFile = 1 << 20
+
+// Load reads the file at path. env gives the environment's variables (as
+// os.LookupEnv) for ${NAME} in secrets. The errors are all that was found, one
+// *[Error] each, joined in the order of the lines.
+func Load(path string, env func(string) (string, bool)) (*Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	return Parse(path, data, env)
+}
+
+// Parse reads data, the content of the file with the name, as [Load] does. Data
+// without content gives the default.
+func Parse(name string, data []byte, env func(string) (string, bool)) (*Config, error) {
+	c := Default()
+	c.name, c.set = name, make(map[string]int)
+	r := &reader{name: name, env: env, config: c, wrong: make(map[string]bool)}
+	if len(data) > maxFile {
+		r.add(0, fmt.Sprintf("the file is larger than %s", FormatSize(maxFile)))
+		return nil, r.err()
+	}
+	root, ok := r.document(data)
+	if ok && root != nil {
+		r.section("", root)
+	}
+	if ok {
+		r.relations()
+	}
+	if err := r.err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// document returns the only document's content, nil if it is empty.
+func (r *reader) document(data []byte) (*yaml.Node, bool) {
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var doc, more yaml.Node
+	if err := dec.Decode(&doc); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil, true
+		}
+		r.syntax(err)
+		return nil, false
+	}
+	if err := dec.Decode(&more); err == nil {
+		r.add(more.Line, "a second document: put all in the first one")
+		return nil, false
+	} else if !errors.Is(err, io.EOF) {
+		r.syntax(err)
+		return nil, false
+	}
+	if len(doc.Content) == 0 || isNull(doc.Content[0]) {
+		return nil, true
+	}
+	return doc.Content[0], true
+}
+
+// syntax adds the YAML library's error, which has its line in the text.
+func (r *reader) syntax(err error) {
+	msg := strings.TrimPrefix(err.Error(), "yaml: ")
+	line := 0
+	if m := regexp.MustCompile(`^line (\d+): `).FindStringSubmatch(msg); m != nil {
+		line, _ = strconv.Atoi(m[1])
+		msg = msg[len(m[0]):]
+	}
+	r.add(line, "this is not YAML: "+msg)
+}
+
+// section reads the mapping at the path, which is "" for the whole file.
+func (r *reader) section(path string, n *yaml.Node) {
+	r.mapping(path, n, "settings", func(key, n *yaml.Node) {
+		full := join(path, key.Value)
+		if o := find(full); o != nil {
+			r.config.set[full] = key.Line
+			before := len(r.problems)
+			o.in(r.config).read(r, full, n)
+			r.wrong[full] = len(r.problems) > before
+			return
+		}
+		keys, elsewhere := keysOf(path), ""
+		for _, k := range keys {
+			if k == key.Value { // a section
+				if !isNull(n) {
+					r.section(full, n)
+				}
+				return
+			}
+		}
+		for _, o := range options {
+			if strings.HasSuffix(o.path, "."+key.Value) {
+				elsewhere = o.path
+			}
+		}
+		hint := suggest(key.Value, keys)
+		if elsewhere != "" && !strings.HasPrefix(hint, "did") {
+			hint = "did you mean " + quote(elsewhere) + "?"
+		}
+		r.errorf(key, path, "unknown key %s; %s", quote(key.Value), hint)
+	})
+}
+
+// relations checks what must hold between settings, where both are right in
+// themselves.
+func (r *reader) relations() {
+	for _, rel := range relations {
+		less, more := r.duration(rel.less), r.duration(rel.more)
+		if less < more || less == more && !rel.strict || r.wrong[rel.less] || r.wrong[rel.more] {
+			continue
+		}
+		must := "must not be above"
+		if rel.strict {
+			must = "must be below"
+		}
+		line := r.config.set[rel.less]
+		if line == 0 {
+			line = r.config.set[rel.more]
+		}
+		r.add(line, fmt.Sprintf("%s %s %s: %s", r.shown(rel.less), must, r.shown(rel.more), rel.why))
+	}
+}
+
+// shown returns a setting with its value for a message.
+func (r *reader) shown(path string) string {
+	text := path + " (" + FormatDuration(r.duration(path))
+	if r.config.set[path] == 0 {
+		text += ", the default"
+	}
+	return text + ")"
+}
+
+func (r *reader) duration(path string) time.Duration {
+	if v, ok := find(path).in(r.config).(duration); ok {
+		return *v.p
+	}
+	return 0
+}
+
+func find(path string) *option {
+	for i := range options {
+		if options[i].path == path {
+			return &options[i]
+		}
+	}
+	return nil
+}
+
+// keysOf returns the keys of a section, those of sections in it included.
+func keysOf(section string) []string {
+	var keys []string
+	for _, o := range options {
+		rest, ok := o.path, true
+		if section != "" {
+			rest, ok = strings.CutPrefix(o.path, section+".")
+		}
+		key, _, _ := strings.Cut(rest, ".")
+		if ok && (len(keys) == 0 || keys[len(keys)-1] != key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}

@@ -1,0 +1,169 @@
+package shape_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"compress/flate"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// bootstrap is the Lambda function. What it links and weighs is paid for at
+// each cold start.
+const bootstrap = "cmd/bootstrap"
+
+// The function's budget, in bytes: stripped, and zipped as it is uploaded.
+const (
+	strippedBudget = 8 << 20
+	zippedBudget   = 32 << 20 / 10
+)
+
+// unlinkable must not be reached from the function, listed or not.
+var unlinkable = []string{
+	"github.com/aws/aws-sdk-go",
+	"github.com/aws/aws-sdk-go-v2",
+	"github.com/prometheus/client_golang",
+	"github.com/prometheus/prometheus",
+	"go.opentelemetry.io",
+	"google.golang.org/grpc",
+	module + "/query",
+	module + "/tsdb",
+	module + "/viewer",
+}
+
+// goTool runs the go tool at the repository's root, for the system that the
+// function runs on.
+func goTool(t *testing.T, args ...string) []byte {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", args...)
+	cmd.Dir = root(t)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=arm64")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, &stderr)
+	}
+	return out
+}
+
+// linked returns the packages that the function links, each with the path of
+// its module ("" for the standard library and for our own).
+func linked(t *testing.T) map[string]string {
+	t.Helper()
+	modules := map[string]string{}
+	dec := json.NewDecoder(bytes.NewReader(goTool(t, "list", "-deps", "-json=ImportPath,Module", "./"+bootstrap)))
+	for {
+		var p struct {
+			ImportPath string
+			Module     *struct {
+				Path string
+				Main bool
+			}
+		}
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return modules
+		} else if err != nil {
+			t.Fatalf("reading what go list says: %v", err)
+		}
+		modules[p.ImportPath] = ""
+		if p.Module != nil && !p.Module.Main {
+			modules[p.ImportPath] = p.Module.Path
+		}
+	}
+}
+
+// listed returns the modules in the function's deps.txt: a module and the
+// reason for it on each line.
+func listed(t *testing.T) []string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root(t), bootstrap, "deps.txt"))
+	if err != nil {
+		t.Fatalf("the list of what the function links: %v", err)
+	}
+	var modules []string
+	for i, line := range strings.Split(string(text), "\n") {
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+			continue
+		}
+		name, reason, _ := strings.Cut(line, " ")
+		if len(strings.Fields(reason)) < 2 {
+			t.Errorf("%s/deps.txt:%d: %s has no reason behind it", bootstrap, i+1, name)
+		}
+		modules = append(modules, name)
+	}
+	return modules
+}
+
+func TestBootstrapLinksWhatIsListed(t *testing.T) {
+	var got []string
+	for _, m := range linked(t) {
+		if m != "" {
+			got = append(got, m)
+		}
+	}
+	slices.Sort(got)
+	got = slices.Compact(got)
+	if diff := cmp.Diff(listed(t), got); diff != "" {
+		t.Errorf("%s/deps.txt (-) is not what the function links (+), in order:\n%s\nA new module needs a line with its reason, or another way.", bootstrap, diff)
+	}
+}
+
+func TestBootstrapLinksNothingHeavy(t *testing.T) {
+	for p := range linked(t) {
+		for _, prefix := range unlinkable {
+			if within(p, prefix) {
+				t.Errorf("%s reaches %s: see `go list -deps ./%s` for the way there", bootstrap, p, bootstrap)
+			}
+		}
+	}
+}
+
+func TestBootstrapSize(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "bootstrap")
+	goTool(t, "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", out, "./"+bootstrap)
+	binary, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	zipped, err := zipSize(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	figures := fmt.Sprintf("%s for linux/arm64: %.2f MiB stripped (budget %.2f), %.2f MiB zipped (budget %.2f)",
+		bootstrap, mebi(len(binary)), mebi(strippedBudget), mebi(zipped), mebi(zippedBudget))
+	t.Log(figures)
+	if len(binary) > strippedBudget || zipped > zippedBudget {
+		t.Errorf("%s: over the budget; `go tool nm -size -sort size` of a build without -s tells what is large", figures)
+	}
+}
+
+// zipSize returns the size of a zip file with the function in it.
+func zipSize(binary []byte) (int, error) {
+	var buf bytes.Buffer
+	w := zip.NewWriter(&buf)
+	w.RegisterCompressor(zip.Deflate, func(out io.Writer) (io.WriteCloser, error) {
+		return flate.NewWriter(out, flate.BestCompression)
+	})
+	f, err := w.Create("bootstrap")
+	if err != nil {
+		return 0, err
+	}
+	if _, err := f.Write(binary); err != nil {
+		return 0, err
+	}
+	err = w.Close()
+	return buf.Len(), err
+}
+
+func mebi(n int) float64 { return float64(n) / (1 << 20) }

@@ -1,0 +1,87 @@
+package push
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+
+	"narthex"
+)
+
+// badData is the error type of what the sender did wrong, as in Prometheus's
+// API.
+const badData = "bad_data"
+
+// answer is an error with the status code and the error type to answer it with,
+// for those that no [narthex.Kind] stands for.
+type answer struct {
+	code      int
+	errorType string
+	msg       string
+}
+
+func (a *answer) Error() string { return a.msg }
+
+// failure is the body of an answer other than 2xx.
+type failure struct {
+	Status    string              `json:"status"` // "error"
+	ErrorType string              `json:"errorType"`
+	Error     string              `json:"error"`
+	ID        string              `json:"id,omitempty"`
+	Rejected  []narthex.Rejection `json:"rejected,omitempty"`
+}
+
+// fail answers the error and returns the status code. An error that is none of
+// the sender's business is logged instead of told.
+func (d *door) fail(w http.ResponseWriter, r *http.Request, err error) int {
+	var a *answer
+	if !errors.As(err, &a) {
+		a = &answer{msg: err.Error()}
+		switch narthex.KindOf(err) {
+		case narthex.Invalid:
+			a.code, a.errorType = http.StatusBadRequest, badData
+		case narthex.Conflict:
+			a.code, a.errorType = http.StatusUnprocessableEntity, "conflict"
+		case narthex.TooLarge:
+			a.code, a.errorType = http.StatusRequestEntityTooLarge, "too_large"
+		case narthex.Unavailable:
+			a.code, a.errorType = http.StatusServiceUnavailable, "unavailable"
+		default:
+			a.code, a.errorType = http.StatusServiceUnavailable, "unavailable"
+			a.msg = "the push could not be stored: try again later, with the same id"
+		}
+	}
+	if a.code == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "5")
+		if r.Context().Err() == nil { // else the sender has left
+			d.Logger.Error("a push could not be stored", "path", r.URL.Path, "err", err)
+		}
+	}
+	write(w, a.code, failure{Status: "error", ErrorType: a.errorType, Error: a.msg})
+	return a.code
+}
+
+// allowed reports whether the request has one of the methods, and answers it
+// otherwise.
+func (d *door) allowed(w http.ResponseWriter, r *http.Request, methods ...string) bool {
+	for _, m := range methods {
+		if r.Method == m {
+			return true
+		}
+	}
+	allow := strings.Join(methods, ", ")
+	w.Header().Set("Allow", allow)
+	d.fail(w, r, &answer{http.StatusMethodNotAllowed, "method_not_allowed", "the method " + quote(r.Method) + " is not allowed here: use " + allow})
+	return false
+}
+
+func write(w http.ResponseWriter, code int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(code)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(v) // an error means that the sender has left
+}

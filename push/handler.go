@@ -1,0 +1,122 @@
+package push
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// pushJSON is POST /api/v1/push.
+func (d *door) pushJSON(w http.ResponseWriter, r *http.Request) {
+	if !d.allowed(w, r, http.MethodPost) {
+		d.Observe(http.StatusMethodNotAllowed, nil)
+		return
+	}
+	// What curl -d sends by default is taken too.
+	err := wantType(w, r, "application/json", "text/json", "application/x-www-form-urlencoded")
+	var p *Push
+	now := d.Now()
+	if err == nil {
+		err = d.read(w, r, func(body []byte) (err error) {
+			p, err = d.Decode(body, now)
+			return err
+		})
+	}
+	if err == nil {
+		p.Batch.ID, err = pickID(r, p.Batch.ID)
+	}
+	if err != nil {
+		d.Observe(d.fail(w, r, err), nil)
+		return
+	}
+	p.Batch.Identity = d.Identity(r)
+	d.deliver(w, r, p)
+}
+
+// deliver writes a push to the sink and answers with the receipt.
+func (d *door) deliver(w http.ResponseWriter, r *http.Request, p *Push) {
+	if len(p.Batch.Series) > 0 {
+		if err := d.Sink.Write(r.Context(), p.Batch); err != nil {
+			d.Observe(d.fail(w, r, err), nil)
+			return
+		}
+	}
+	receipt := p.Receipt()
+	d.recent.add(p.Batch.Identity, p.Batch.Received, receipt)
+	code := http.StatusOK
+	if receipt.Status == Rejected {
+		code = http.StatusBadRequest
+		msg := "the push was rejected"
+		if len(receipt.Rejected) > 0 {
+			msg = fmt.Sprintf("nothing of the push could be accepted; %s: %s", receipt.Rejected[0].Series, receipt.Rejected[0].Reason)
+		}
+		write(w, code, failure{Status: "error", ErrorType: badData, Error: msg, ID: receipt.ID, Rejected: receipt.Rejected})
+	} else {
+		write(w, code, receipt)
+	}
+	d.Observe(code, receipt)
+}
+
+// listReceipts is GET /api/v1/receipts: the last pushes, those with rejections
+// first, then the newest first.
+func (d *door) listReceipts(w http.ResponseWriter, r *http.Request) {
+	if !d.allowed(w, r, http.MethodGet, http.MethodHead) {
+		return
+	}
+	limit, err := limitParam(r)
+	if err != nil {
+		d.fail(w, r, err)
+		return
+	}
+	type list struct {
+		Receipts []Status `json:"receipts"`
+	}
+	out := list{Receipts: []Status{}}
+	for _, k := range d.recent.list(limit) {
+		out.Receipts = append(out.Receipts, d.status(k.identity, k.receipt.ID, k))
+	}
+	write(w, http.StatusOK, out)
+}
+
+// getReceipt is GET /api/v1/receipts/{id}.
+func (d *door) getReceipt(w http.ResponseWriter, r *http.Request) {
+	if !d.allowed(w, r, http.MethodGet, http.MethodHead) {
+		return
+	}
+	id, identity := r.PathValue("id"), d.Identity(r)
+	s := d.status(identity, id, d.recent.get(identity, id))
+	if s.Status == "" {
+		d.fail(w, r, &answer{http.StatusNotFound, "not_found",
+			fmt.Sprintf("no push with the id %s is known: it was never acknowledged, or longer than %s ago", quote(id), hours(d.Horizon))})
+		return
+	}
+	write(w, http.StatusOK, s)
+}
+
+// status puts together what the sink and the recent receipts (k may be nil)
+// know of a push. An unknown one has no Status.
+func (d *door) status(identity, id string, k *kept) Status {
+	s := Status{ID: id}
+	if k != nil {
+		s.Status, s.Received = Pending, k.received
+		s.Accepted, s.Rejected, s.Warnings = k.receipt.Accepted, k.receipt.Rejected, k.receipt.Warnings
+		if k.receipt.Status == Rejected {
+			s.Status = Rejected
+			return s
+		}
+	}
+	if o, ok := d.Lookup(identity, id); ok {
+		s.Status, s.Written = Pending, utc(o.Written)
+		if !o.Written.IsZero() {
+			s.Status = Written
+		}
+	}
+	return s
+}
+
+func utc(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC()
+}

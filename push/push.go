@@ -1,0 +1,116 @@
+// Package push holds the HTTP doors that applications push through. The one
+// here so far is narthex's own JSON:
+//
+//	POST /api/v1/push           counters, gauges and samples; the answer is a receipt
+//	GET  /api/v1/receipts/{id}  what became of a push
+//	GET  /api/v1/receipts       the last pushes, those with rejections first
+//
+// [Mount] registers them. A door reads the body within its bounds, makes a
+// [narthex.Batch] of it, writes that to the sink, and answers 200 with a
+// [Receipt] once the sink has returned nil: acknowledged is what the sink calls
+// safe. [Options.Decode] is the middle step alone, a pure function, for those
+// that have the bytes from somewhere else.
+//
+// A body:
+//
+//	{"service": "shop", "id": "a6f1…",
+//	 "counters": [{"name": "orders_total", "labels": {"country": "ch"}, "add": 1}],
+//	 "gauges":   [{"name": "queue_length", "set": 7}],
+//	 "series":   [{"labels": {"__name__": "latency_ms"}, "as": "sample",
+//	               "samples": [{"value": 12.5, "timestamp": 1767225600000}]}]}
+//
+// What is malformed (not JSON, an unknown field, a wrong type) fails the whole
+// push with 400. What is well formed but can't be taken (a bad name, a negative
+// increment) is rejected entry by entry in the receipt; an entry is taken whole
+// or not at all.
+package push
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"narthex"
+)
+
+// Options says how the doors behave. All but Sink may be left zero.
+type Options struct {
+	// Sink takes what was pushed.
+	Sink narthex.Sink
+	// Lookup says what became of the push with the id, false if it is not
+	// known. Nil knows nothing.
+	Lookup func(identity, id string) (Outcome, bool)
+	// Identity says who sent the request; nil says "" of all.
+	Identity func(*http.Request) string
+	// Names says which names and lengths are allowed.
+	Names narthex.NameScheme
+	// Limits bound one push.
+	Limits Limits
+	// Rules say what a series without "as" is; the first that matches counts.
+	// If none does it is a sample.
+	Rules []Rule
+	// Horizon is how long ids are remembered (default 24h). An increment with an
+	// older timestamp is refused.
+	Horizon time.Duration
+	// Now is the clock, nil is time.Now.
+	Now func() time.Time
+	// Logger gets the errors that are the server's own, nil is slog.Default().
+	Logger *slog.Logger
+	// Observe, if not nil, is called once for each request to push, with the
+	// status code of the answer. r is nil if no receipt was made.
+	Observe func(code int, r *Receipt)
+}
+
+// Limits bound one push. Zero takes the default.
+type Limits struct {
+	Body   int64 // bytes after decompression, default 10 MiB
+	Series int   // entries, default 10000
+}
+
+// Outcome is what became of an acknowledged push.
+type Outcome struct {
+	Written time.Time // the tick that wrote it; zero: not written yet
+}
+
+// Mount registers the doors.
+func Mount(mux *http.ServeMux, o Options) {
+	d := &door{Options: o.withDefaults(), recent: newRecent(maxRecent)}
+	mux.HandleFunc("/api/v1/push", d.pushJSON)
+	mux.HandleFunc("/api/v1/receipts", d.listReceipts)
+	mux.HandleFunc("/api/v1/receipts/{id}", d.getReceipt)
+}
+
+// door is what the handlers share.
+type door struct {
+	Options
+	buffers buffers
+	recent  *recent
+}
+
+func (o Options) withDefaults() Options {
+	if o.Lookup == nil {
+		o.Lookup = func(string, string) (Outcome, bool) { return Outcome{}, false }
+	}
+	if o.Identity == nil {
+		o.Identity = func(*http.Request) string { return "" }
+	}
+	if o.Limits.Body <= 0 {
+		o.Limits.Body = 10 << 20
+	}
+	if o.Limits.Series <= 0 {
+		o.Limits.Series = 10000
+	}
+	if o.Horizon <= 0 {
+		o.Horizon = 24 * time.Hour
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Observe == nil {
+		o.Observe = func(int, *Receipt) {}
+	}
+	return o
+}

@@ -1,0 +1,242 @@
+package test
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// binary is the program under test, built once.
+var binary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "narthex-test-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "narthex")
+	out, err := exec.Command("go", "build", "-o", path, "narthex/cmd/narthex").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build narthex: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if path, err := binary(); err == nil {
+		os.RemoveAll(filepath.Dir(path))
+	}
+	os.Exit(code)
+}
+
+func program(t testing.TB) string {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// full reports whether the tests run at full size.
+func full() bool { return os.Getenv("NARTHEX_ACCEPTANCE") != "" }
+
+// scaled returns n, or small in a scaled-down run.
+func scaled(n, small int) int {
+	if full() {
+		return n
+	}
+	return small
+}
+
+// server is a narthex serve that may be killed and started again.
+type server struct {
+	t    testing.TB
+	dir  string // data and configuration
+	addr string
+	cmd  *exec.Cmd
+	log  *bytes.Buffer
+	done chan error
+}
+
+// newServer starts a narthex with the configuration, on a free port.
+func newServer(t testing.TB, config string) *server {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{t: t, dir: t.TempDir(), addr: ln.Addr().String()}
+	ln.Close()
+	if err := os.WriteFile(filepath.Join(s.dir, "narthex.yml"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.start()
+	t.Cleanup(func() {
+		if s.cmd != nil {
+			s.kill()
+		}
+		if t.Failed() {
+			t.Logf("narthex said:\n%s", s.log)
+		}
+	})
+	return s
+}
+
+func (s *server) url() string { return "http://" + s.addr }
+
+// start starts the program and returns once it says that it is ready.
+func (s *server) start() {
+	s.t.Helper()
+	s.cmd = exec.Command(program(s.t), "serve", "--config", filepath.Join(s.dir, "narthex.yml"),
+		"--data", filepath.Join(s.dir, "data"), "--listen", s.addr)
+	if s.log == nil {
+		s.log = new(bytes.Buffer)
+	}
+	s.cmd.Stderr = s.log
+	out, err := s.cmd.StdoutPipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil || !strings.Contains(line, "ready at "+s.url()) {
+		s.cmd.Wait()
+		s.t.Fatalf("narthex did not start: %q, %v\n%s", line, err, s.log)
+	}
+	go io.Copy(io.Discard, out)
+	s.done = make(chan error, 1)
+	go func(cmd *exec.Cmd, done chan error) { done <- cmd.Wait() }(s.cmd, s.done)
+}
+
+// kill sends SIGKILL and waits for the end.
+func (s *server) kill() {
+	s.cmd.Process.Kill()
+	<-s.done
+	s.cmd = nil
+}
+
+// stop sends SIGTERM and returns how the program ended.
+func (s *server) stop() error {
+	s.cmd.Process.Signal(syscall.SIGTERM)
+	err := <-s.done
+	s.cmd = nil
+	return err
+}
+
+// push posts a body and returns the status code and the answer.
+func (s *server) push(body string, header ...string) (int, map[string]any) {
+	s.t.Helper()
+	req, err := http.NewRequest(http.MethodPost, s.url()+"/api/v1/push", strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+		if header[i] == "Host" {
+			req.Host = header[i+1]
+		}
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var answer map[string]any
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		s.t.Fatalf("%s: %v", resp.Status, err)
+	}
+	return resp.StatusCode, answer
+}
+
+// point is a sample of an answer: a time in seconds and a value.
+type point struct {
+	t float64
+	v string
+}
+
+func (p *point) UnmarshalJSON(b []byte) error {
+	return json.Unmarshal(b, &[]any{&p.t, &p.v})
+}
+
+type result struct {
+	Metric map[string]string `json:"metric"`
+	Value  point             `json:"value"`
+	Values []point           `json:"values"`
+}
+
+// query asks PromQL at a time (zero: now).
+func query(t testing.TB, base, expr string, at time.Time) []result {
+	t.Helper()
+	form := url.Values{"query": {expr}}
+	if !at.IsZero() {
+		form.Set("time", strconv.FormatFloat(float64(at.UnixMilli())/1000, 'f', 3, 64))
+	}
+	resp, err := http.PostForm(base+"/api/v1/query", form)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var answer struct {
+		Status, Error string
+		Data          struct{ Result []result }
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		t.Fatalf("%s: %s: %v", expr, resp.Status, err)
+	}
+	if answer.Status != "success" {
+		t.Fatalf("%s: %s", expr, answer.Error)
+	}
+	return answer.Data.Result
+}
+
+// value returns the one value of an instant query, "" if there is none.
+func (s *server) value(expr string) string {
+	s.t.Helper()
+	r := query(s.t, s.url(), expr, time.Time{})
+	if len(r) == 0 {
+		return ""
+	}
+	if len(r) > 1 {
+		s.t.Fatalf("%s has %d results", expr, len(r))
+	}
+	return r[0].Value.v
+}
+
+// samples returns the stored samples of the series that a selector picks.
+func samples(t testing.TB, base, selector string) []point {
+	t.Helper()
+	r := query(t, base, selector+"[1h]", time.Time{})
+	if len(r) != 1 {
+		t.Fatalf("%s picks %d series", selector, len(r))
+	}
+	return r[0].Values
+}
+
+// eventually polls until ok holds or a minute has passed.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); <-ticker.C {
+		if ok() {
+			return
+		}
+	}
+	t.Fatalf("after a minute still not: %s", what)
+}
