@@ -1,5 +1,7 @@
 package narthex
 
+import "slices"
+
 // Histogram is a distribution: a native histogram with exponential buckets, or
 // a classic one with bounds of its own.
 //
@@ -37,4 +39,34 @@ type Buckets struct {
 type Span struct {
 	Offset int32  // from the end of the span before; the first from bucket 0
 	Length uint32 // in buckets
+}
+
+// Each calls f with the index and the count of each bucket, in order.
+func (b Buckets) Each(f func(index int32, count float64)) {
+	index, n := int32(0), 0
+	for _, s := range b.Spans {
+		index += s.Offset
+		for range s.Length {
+			if n == len(b.Counts) {
+				return
+			}
+			f(index, b.Counts[n])
+			index++
+			n++
+		}
+	}
+}
+
+// Clone returns a copy that shares nothing that changes: bounds are shared.
+func (h *Histogram) Clone() *Histogram {
+	if h == nil {
+		return nil
+	}
+	c := *h
+	c.Positive, c.Negative = h.Positive.clone(), h.Negative.clone()
+	return &c
+}
+
+func (b Buckets) clone() Buckets {
+	return Buckets{Spans: slices.Clone(b.Spans), Counts: slices.Clone(b.Counts)}
 }

@@ -27,6 +27,9 @@ type Batch struct {
 	Digest Digest
 	// Received is when the delivery arrived.
 	Received time.Time
+	// Group, if not nil, says that the series are those of a group, which they
+	// replace or extend as a whole; As does not matter then.
+	Group *Group
 	// Series is what was brought, each with at least one sample.
 	Series []Series
 	// Rejected lists what was dropped for good and why. Write adds to it.
@@ -39,6 +42,28 @@ type Batch struct {
 	// one of them has lost nothing and the sink counts it as done.
 	Totals bool
 }
+
+// Group is what a Pushgateway client calls one: the series that were pushed
+// under one grouping key. A group is restated until it is deleted, replaced, or
+// its time to live ends.
+type Group struct {
+	// Labels are the grouping key, job included. The series carry them too.
+	Labels Labels
+	Op     GroupOp
+	// TTL ends the group when it has not been pushed for that long; 0 is never.
+	TTL time.Duration
+}
+
+// GroupOp is what happens to a group.
+type GroupOp uint8
+
+// The operations. All but the last two take the batch's series.
+const (
+	GroupReplace GroupOp = iota // PUT: the series are all that the group has
+	GroupExtend                 // POST: series of the same metrics are replaced
+	GroupDelete                 // DELETE
+	GroupFail                   // the push was wrong: only its time is noted
+)
 
 // Digest is the hash of a delivery's body.
 type Digest [8]byte

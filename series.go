@@ -5,6 +5,9 @@ type Series struct {
 	Labels Labels
 	Type   Type
 	As     As
+	// Family is the name of the metric family, if the metric's name is not it
+	// (such as x of x_bucket).
+	Family string
 	// Unit and Help describe the metric, that is, all series of the name.
 	// Either may be empty.
 	Unit, Help string

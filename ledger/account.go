@@ -8,50 +8,78 @@ import (
 
 const maxFinite = math.MaxFloat64
 
-// account is what the ledger holds of one series. Times are in ms since the
-// epoch, 0 for never.
+// account is what the ledger holds of one series, or of one histogram with all
+// its series. Times are in ms since the epoch, 0 for never.
 type account struct {
 	labels narthex.Labels
-	typ    narthex.Type // TypeCounter or TypeGauge
+	typ    narthex.Type // counter, histogram, gauge; any in a group
+	family string
 	unit   string
 	help   string
 
-	value   float64 // the total, or the gauge's value
-	event   int64   // gauge: when value was true, by its sender
-	changed int64   // the tick that first wrote value
-	dirty   bool    // touched since the last tick
+	value   float64            // the total, or the gauge's value
+	hist    *narthex.Histogram // takes the place of value
+	event   int64              // gauge: when value was true, by its sender
+	changed int64              // the tick that first wrote value
+	dirty   bool               // touched since the last tick
 
-	written int64   // time of the newest sample, be it a staleness marker
-	wrote   float64 // the newest sample's value before any staleness marker
-	stale   bool    // the newest sample is a staleness marker
+	written   int64              // time of the newest sample, be it a staleness marker
+	wrote     float64            // the newest sample's value before any marker
+	wroteHist *narthex.Histogram // the same of hist; nil if it is hist itself
+	stale     bool               // the newest sample is a staleness marker
+
+	group *group // whose member it is, or nil
+	ended bool   // it left its group: the next tick ends and drops it
 }
 
-// fold adds one item to the account. The item fits: see State.judge.
+// fold adds one item to the account. The item fits: see State.refuse.
 func (a *account) fold(it *item) {
+	if a.hist != nil && !a.dirty {
+		a.wroteHist = a.hist.Clone()
+	}
 	for _, s := range it.samples {
 		switch {
+		case s.Histogram != nil:
+			if a.hist == nil {
+				a.hist, a.wroteHist = zeroOf(s.Histogram), zeroOf(s.Histogram)
+			}
+			merge(a.hist, s.Histogram)
 		case it.as == narthex.AsDelta:
 			a.value += s.Value
 		case s.Time >= a.event:
 			a.value, a.event = s.Value, s.Time
 		}
 	}
+	a.describe(it)
+	a.dirty = true
+}
+
+// describe takes over what the item says of the metric.
+func (a *account) describe(it *item) {
 	if it.help != "" {
 		a.help = it.help
 	}
 	if it.unit != "" {
 		a.unit = it.unit
 	}
-	a.dirty = true
+	if it.family != "" {
+		a.family = it.family
+	}
 }
 
 // refuse says why the item can't be folded into the account, or "".
 func (a *account) refuse(it *item) string {
+	if a.group != nil {
+		return "it belongs to the group " + a.group.labels.String() + ": delete the group, or give the series another name"
+	}
 	if it.as == narthex.AsSample {
 		return "the ledger keeps this series (as a " + a.typ.String() + "), so a sample with a time of its own can't be mixed in: push it as the same, or give it another name"
 	}
-	if want := typeOf(it.as); a.typ != want {
+	if want := it.keptAs(); a.typ != want {
 		return "it is pushed as a " + want.String() + ", but the ledger keeps it as a " + a.typ.String() + ": give one of the two another name"
+	}
+	if a.typ == narthex.TypeHistogram {
+		return refuseHistogram(a.hist, it)
 	}
 	if it.as == narthex.AsDelta {
 		total := a.value
@@ -65,9 +93,13 @@ func (a *account) refuse(it *item) string {
 	return ""
 }
 
-func typeOf(as narthex.As) narthex.Type {
-	if as == narthex.AsDelta {
-		return narthex.TypeCounter
+// keptAs returns the type of the account that the item is folded into.
+func (it *item) keptAs() narthex.Type {
+	switch {
+	case it.as == narthex.AsGauge:
+		return narthex.TypeGauge
+	case len(it.samples) > 0 && it.samples[0].Histogram != nil:
+		return narthex.TypeHistogram
 	}
-	return narthex.TypeGauge
+	return narthex.TypeCounter
 }

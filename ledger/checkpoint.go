@@ -5,13 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"maps"
+	"slices"
 
 	"narthex"
 )
 
 // A checkpoint is: the magic, the version (one byte), the body, and the CRC-32C
 // of all that. Version 1's body has the clock, the segments' keys, the ids that
-// are in no segment, the ticks, a table of strings, and the accounts.
+// are in no segment, the ticks, the groups, a table of strings, and the accounts.
 const (
 	checkpointMagic   = "narthex ledger\n"
 	checkpointVersion = 1
@@ -44,7 +46,7 @@ func (s *State) Encode() []byte {
 		enc.uint(uint64(r.last - r.first))
 		enc.uint(uint64(r.step))
 	}
-	s.encodeAccounts(&enc)
+	s.encodeAccounts(&enc, s.encodeGroups(&enc))
 	return appendSum(enc.b)
 }
 
@@ -54,7 +56,21 @@ func encodeRec(enc *encoder, r rec) {
 	enc.int(r.after)
 }
 
-func (s *State) encodeAccounts(enc *encoder) {
+// encodeGroups appends the groups and returns their numbers, from 1 on.
+func (s *State) encodeGroups(enc *encoder) map[*group]uint64 {
+	numbers := make(map[*group]uint64, len(s.groups))
+	enc.uint(uint64(len(s.groups)))
+	for _, key := range slices.Sorted(maps.Keys(s.groups)) {
+		g := s.groups[key]
+		numbers[g] = uint64(len(numbers) + 1)
+		enc.string(key)
+		enc.uint(uint64(g.ttl))
+		enc.int(g.pushed)
+	}
+	return numbers
+}
+
+func (s *State) encodeAccounts(enc *encoder, groups map[*group]uint64) {
 	table := make(map[string]uint64)
 	var words []string
 	ref := func(w string) uint64 {
@@ -72,14 +88,16 @@ func (s *State) encodeAccounts(enc *encoder) {
 			body.uint(ref(l.Name))
 			body.uint(ref(l.Value))
 		}
+		body.uint(ref(a.family))
 		body.uint(ref(a.unit))
 		body.uint(ref(a.help))
 		body.byte(byte(a.typ))
-		body.byte(flags(a.dirty, a.stale, a.wrote != a.value))
-		body.float(a.value)
-		if a.wrote != a.value {
-			body.float(a.wrote)
-		}
+		body.byte(flags(a.dirty, a.stale, a.ended))
+		body.uint(groups[a.group]) // 0 for none, and for a group that is gone
+		body.number(a.value)
+		body.number(a.wrote)
+		body.histogram(a.hist)
+		body.histogram(a.wroteHist)
 		body.int(s.last - a.changed)
 		body.int(s.last - a.written)
 		body.int(s.last - a.event)
@@ -152,7 +170,7 @@ func decode1(b []byte) (*State, error) {
 		}
 		s.ticks = append(s.ticks, r)
 	}
-	s.decodeAccounts(d)
+	s.decodeAccounts(d, s.decodeGroups(d))
 	return s, d.end()
 }
 
@@ -166,7 +184,25 @@ func decodeRec(d *decoder) (r rec) {
 	return r
 }
 
-func (s *State) decodeAccounts(d *decoder) {
+func (s *State) decodeGroups(d *decoder) []*group {
+	groups := make([]*group, 0, d.count(3))
+	for range cap(groups) {
+		key := d.string()
+		ls, err := narthex.ParseKey(key)
+		g := &group{labels: ls, key: key, members: make(map[string]*account), ttl: int64(d.uint()), pushed: d.int()}
+		if err != nil || g.ttl < 0 {
+			d.fail()
+		}
+		s.groups[key] = g
+		groups = append(groups, g)
+	}
+	if len(s.groups) != len(groups) {
+		d.fail()
+	}
+	return groups
+}
+
+func (s *State) decodeAccounts(d *decoder, groups []*group) {
 	words := make([]string, 0, d.count(1))
 	for range cap(words) {
 		words = append(words, d.string())
@@ -186,16 +222,27 @@ func (s *State) decodeAccounts(d *decoder) {
 		for range cap(a.labels) {
 			a.labels = append(a.labels, narthex.Label{Name: word(), Value: word()})
 		}
-		a.unit, a.help, a.typ = word(), word(), narthex.Type(d.byte())
+		a.family, a.unit, a.help, a.typ = word(), word(), word(), narthex.Type(d.byte())
 		f := d.byte()
-		a.dirty, a.stale = f&1 != 0, f&2 != 0
-		a.value = d.float()
-		if a.wrote = a.value; f&4 != 0 {
-			a.wrote = d.float()
-		}
+		a.dirty, a.stale, a.ended = f&1 != 0, f&2 != 0, f&4 != 0
+		number := d.uint()
+		a.value, a.wrote, a.hist, a.wroteHist = d.number(), d.number(), d.histogram(), d.histogram()
 		a.changed, a.written, a.event = s.last-d.int(), s.last-d.int(), s.last-d.int()
-		s.accounts = append(s.accounts, a)
-		s.byKey[string(a.labels.AppendKey(nil))] = a
+		key := string(a.labels.AppendKey(nil))
+		s.add(key, a)
+		switch {
+		case number > uint64(len(groups)):
+			d.fail()
+		case a.ended: // only until the next tick; its group does not matter
+			a.group = &group{labels: a.labels, members: map[string]*account{}}
+		case number > 0:
+			a.group = groups[number-1]
+			a.group.members[key] = a
+			s.enlist(a, 1)
+		}
+		if d.err == nil && a.hist != nil && checkHistogram(a.hist) != nil && a.group == nil {
+			d.fail()
+		}
 	}
 	if len(s.byKey) != n {
 		d.fail()

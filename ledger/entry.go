@@ -3,6 +3,7 @@ package ledger
 import (
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"time"
 
@@ -26,6 +27,7 @@ type Entry struct {
 	ID       ID
 	Digest   narthex.Digest
 	Received int64 // ms since the epoch
+	group    *narthex.Group
 	items    []item
 }
 
@@ -34,6 +36,7 @@ type item struct {
 	key        string // narthex.Labels.AppendKey
 	typ        narthex.Type
 	as         narthex.As
+	family     string
 	unit, help string
 	samples    []narthex.Sample
 }
@@ -47,6 +50,7 @@ func NewEntry(b *narthex.Batch) (*Entry, error) {
 		ID:       NewID(b.Identity, b.ID),
 		Digest:   b.Digest,
 		Received: b.Received.UnixMilli(),
+		group:    b.Group,
 		items:    make([]item, 0, len(b.Series)),
 	}
 	if b.ID == "" {
@@ -57,7 +61,7 @@ func NewEntry(b *narthex.Batch) (*Entry, error) {
 	}
 	var buf []byte
 	for _, s := range b.Series {
-		if err := check(s); err != nil {
+		if err := check(s, b.Group != nil); err != nil {
 			return nil, narthex.Errorf(narthex.Invalid, "series %s: %w", s.Labels, err)
 		}
 		for j := range s.Samples {
@@ -67,20 +71,32 @@ func NewEntry(b *narthex.Batch) (*Entry, error) {
 		}
 		buf = s.Labels.AppendKey(buf[:0])
 		e.items = append(e.items, item{
-			key: string(buf), typ: s.Type, as: s.As, unit: s.Unit, help: s.Help, samples: s.Samples,
+			key: string(buf), typ: s.Type, as: s.As, family: s.Family, unit: s.Unit, help: s.Help, samples: s.Samples,
 		})
 	}
 	return e, nil
 }
 
-func check(s narthex.Series) error {
+func check(s narthex.Series, grouped bool) error {
 	for i, l := range s.Labels {
 		if l.Value == "" || i > 0 && l.Name <= s.Labels[i-1].Name {
 			return fmt.Errorf("labels are not sorted and unique at %q", l.Name)
 		}
 	}
+	if grouped && len(s.Samples) == 0 {
+		return errors.New("it has no sample")
+	}
 	for _, x := range s.Samples {
-		if s.As == narthex.AsDelta && !(x.Value >= 0 && x.Value <= maxFinite) {
+		switch h := x.Histogram; {
+		case (h == nil) != (s.Samples[0].Histogram == nil):
+			return errors.New("some of its samples are histograms, some are not")
+		case h != nil && s.As == narthex.AsGauge && !grouped:
+			return errors.New("a histogram can't be set as a gauge")
+		case h != nil && s.As == narthex.AsDelta:
+			if err := checkHistogram(h); err != nil {
+				return fmt.Errorf("an increment by %w", err)
+			}
+		case h == nil && s.As == narthex.AsDelta && !grouped && !(x.Value >= 0 && x.Value <= maxFinite):
 			return fmt.Errorf("an increment of %v", x.Value)
 		}
 	}

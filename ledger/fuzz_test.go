@@ -60,7 +60,7 @@ func TestStateVersion1(t *testing.T) {
 	if got := text(leads, values); got != want {
 		t.Errorf("got:\n%swant:\n%s", got, want)
 	}
-	if _, written, ok := s.Lookup(ledger.NewID("", "h")); !ok || written == 0 {
+	if written, ok := s.Lookup(ledger.NewID("", "h")); !ok || written == 0 {
 		t.Errorf("id h: known %v, written %d", ok, written)
 	}
 }

@@ -103,6 +103,7 @@ type counters struct {
 	ticks, ticksSkipped, samples, sinkErrors                   atomic.Uint64
 	checkpoints, checkpointFails, replayed, torn               atomic.Uint64
 	logBytes                                                   atomic.Int64
+	logErr                                                     atomic.Pointer[error] // of the last write of the log
 }
 
 // Open opens or makes the ledger in o.Dir. What the log holds beyond the
@@ -215,20 +216,23 @@ func (l *Ledger) Tick(ctx context.Context) error {
 	}
 }
 
-// Lookup says when the batch with this id was folded and at which tick it was
-// written; written is zero if that is still to come.
-func (l *Ledger) Lookup(identity, id string) (after, written time.Time, ok bool) {
+// Lookup says whether the batch with this id was folded, and the tick at which
+// it was written; zero if that is still to come.
+func (l *Ledger) Lookup(identity, id string) (written time.Time, ok bool) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	a, w, ok := l.state.Lookup(NewID(identity, id))
-	if !ok {
-		return time.Time{}, time.Time{}, false
+	ms, ok := l.state.Lookup(NewID(identity, id))
+	if ms != 0 {
+		written = time.UnixMilli(ms)
 	}
-	after = time.UnixMilli(a)
-	if w != 0 {
-		written = time.UnixMilli(w)
-	}
-	return after, written, true
+	return written, ok
+}
+
+// Groups returns the groups, in no order.
+func (l *Ledger) Groups() []Group {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.state.Groups()
 }
 
 // Stats returns counts and sizes.
@@ -247,6 +251,19 @@ func (l *Ledger) Stats() Stats {
 	s.Series, s.IDs = l.state.Sizes()
 	s.LastTick = time.UnixMilli(l.state.LastTick())
 	return s
+}
+
+// Err returns why batches can't be made durable right now, nil if they can.
+func (l *Ledger) Err() error {
+	if err := l.stats.logErr.Load(); err != nil {
+		return *err
+	}
+	select {
+	case <-l.closing:
+		return errStopping
+	default:
+		return nil
+	}
 }
 
 // Close stops taking batches, finishes those that were taken, and makes a

@@ -112,8 +112,7 @@ func (l *Ledger) commit(group []*request) {
 		r.out.Duplicate, answers[i] = dup, err
 	}
 	if len(records) > 0 {
-		if err := l.wal.append(records); err != nil {
-			l.stats.logErrors.Add(1)
+		if err := l.log(records); err != nil {
 			l.o.Logger.Error("the log can't be written; pushes are answered 503 until it can", "err", err)
 			err = narthex.Errorf(narthex.Unavailable, "the log can't be written (disk full or failing?), nothing of this push was kept: try again later: %w", err)
 			for i, r := range group {
@@ -131,7 +130,6 @@ func (l *Ledger) commit(group []*request) {
 func (l *Ledger) foldGroup(group []*request, answers []error, inGroup map[ID]bool, now int64) {
 	if len(inGroup) > 0 {
 		l.stats.commits.Add(1)
-		l.stats.logBytes.Store(l.wal.size)
 	}
 	l.mu.Lock()
 	for i, r := range group {
@@ -161,6 +159,19 @@ func (l *Ledger) count(out Outcome, err error) {
 	l.stats.rejected.Add(uint64(len(out.Rejected)))
 }
 
+// log makes records durable and remembers whether it could.
+func (l *Ledger) log(records [][]byte) error {
+	err := l.wal.append(records)
+	if err != nil {
+		l.stats.logErrors.Add(1)
+		l.stats.logErr.Store(&err)
+		return err
+	}
+	l.stats.logErr.Store(nil)
+	l.stats.logBytes.Store(l.wal.size)
+	return nil
+}
+
 // errBusy says that a tick was skipped.
 var errBusy = errors.New("the tick was skipped: the one before is still being written")
 
@@ -177,8 +188,7 @@ func (l *Ledger) tick(t *tickRequest) {
 		t.done <- errBusy
 		return
 	}
-	if err := l.wal.append([][]byte{appendTick(nil, at, l.policy.Interval)}); err != nil {
-		l.stats.logErrors.Add(1)
+	if err := l.log([][]byte{appendTick(nil, at, l.policy.Interval)}); err != nil {
 		t.done <- err
 		return
 	}

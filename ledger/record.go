@@ -21,17 +21,20 @@ func appendEntry(dst []byte, e *Entry) []byte {
 	enc.raw(e.ID[:])
 	enc.raw(e.Digest[:])
 	enc.int(e.Received)
+	enc.group(e.group)
 	enc.uint(uint64(len(e.items)))
 	for _, it := range e.items {
 		enc.string(it.key)
 		enc.byte(byte(it.typ))
 		enc.byte(byte(it.as))
+		enc.string(it.family)
 		enc.string(it.unit)
 		enc.string(it.help)
 		enc.uint(uint64(len(it.samples)))
 		for _, x := range it.samples {
 			enc.int(e.Received - x.Time)
-			enc.float(x.Value)
+			enc.number(x.Value)
+			enc.histogram(x.Histogram)
 		}
 	}
 	return enc.b
@@ -74,21 +77,50 @@ func parseEntry(d *decoder) *Entry {
 	copy(e.ID[:], d.raw(uint64(len(e.ID))))
 	copy(e.Digest[:], d.raw(uint64(len(e.Digest))))
 	e.Received = d.int()
-	e.items = make([]item, 0, d.count(6))
+	e.group = d.group()
+	e.items = make([]item, 0, d.count(7))
 	for range cap(e.items) {
-		it := item{key: d.string(), typ: narthex.Type(d.byte()), as: narthex.As(d.byte()), unit: d.string(), help: d.string()}
+		it := item{key: d.string(), typ: narthex.Type(d.byte()), as: narthex.As(d.byte()), family: d.string(), unit: d.string(), help: d.string()}
 		if _, err := narthex.ParseKey(it.key); err != nil || it.as > narthex.AsGauge {
 			d.fail()
 		}
-		it.samples = make([]narthex.Sample, 0, d.count(9))
+		it.samples = make([]narthex.Sample, 0, d.count(3))
 		for range cap(it.samples) {
-			x := narthex.Sample{Time: e.Received - d.int(), Value: d.float()}
-			if it.as == narthex.AsDelta && !(x.Value >= 0 && x.Value <= maxFinite) {
-				d.fail()
-			}
-			it.samples = append(it.samples, x)
+			it.samples = append(it.samples, narthex.Sample{Time: e.Received - d.int(), Value: d.number(), Histogram: d.histogram()})
+		}
+		if check(narthex.Series{As: it.as, Samples: it.samples}, e.group != nil) != nil {
+			d.fail()
 		}
 		e.items = append(e.items, it)
 	}
 	return e
+}
+
+func (e *encoder) group(g *narthex.Group) {
+	if g == nil {
+		e.byte(0)
+		return
+	}
+	e.byte(1)
+	e.string(string(g.Labels.AppendKey(nil)))
+	e.byte(byte(g.Op))
+	e.uint(uint64(g.TTL.Milliseconds()))
+}
+
+func (d *decoder) group() *narthex.Group {
+	if d.byte() == 0 {
+		return nil
+	}
+	ls, err := narthex.ParseKey(d.string())
+	if err != nil {
+		d.fail()
+	}
+	g := &narthex.Group{Labels: ls, Op: narthex.GroupOp(d.byte())}
+	ttl := d.uint()
+	if g.Op > narthex.GroupFail || ttl > 1<<42 {
+		d.fail()
+		return g
+	}
+	g.TTL = time.Duration(ttl) * time.Millisecond
+	return g
 }

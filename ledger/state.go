@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"slices"
+	"strings"
 
 	"narthex"
 )
@@ -13,6 +14,8 @@ import (
 type State struct {
 	accounts []*account // in the order of their first entry
 	byKey    map[string]*account
+	groups   map[string]*group // by their labels' keys
+	uses     map[string]map[narthex.Type]int
 	ids      seen
 	ticks    ticks
 	last     int64 // ms; the last tick
@@ -20,7 +23,13 @@ type State struct {
 }
 
 // NewState returns an empty state.
-func NewState() *State { return &State{byKey: make(map[string]*account)} }
+func NewState() *State {
+	return &State{
+		byKey:  make(map[string]*account),
+		groups: make(map[string]*group),
+		uses:   make(map[string]map[narthex.Type]int),
+	}
+}
 
 // Outcome says what a fold did.
 type Outcome struct {
@@ -44,6 +53,10 @@ func (s *State) Fold(e *Entry, now int64, p Policy) (Outcome, error) {
 	s.clock = max(s.clock, now)
 	s.ids.add(e.ID, mark{digest: e.Digest, after: s.last}, s.clock, p.Horizon.Milliseconds())
 	var out Outcome
+	if e.group != nil {
+		out.Rejected = s.foldGroup(e, p)
+		return out, nil
+	}
 	for i := range e.items {
 		it := &e.items[i]
 		if why := s.refuse(it, p); why != "" {
@@ -72,22 +85,55 @@ func (s *State) known(e *Entry, now int64, p Policy) (bool, error) {
 	return false, nil
 }
 
+const ledgerFull = "the ledger is full (limits.series): delete or merge series, or raise the limit"
+
 // refuse says why an item can't be folded, or "".
 func (s *State) refuse(it *item, p Policy) string {
 	if a, ok := s.byKey[it.key]; ok {
 		return a.refuse(it)
 	}
-	if it.as != narthex.AsSample && len(s.accounts) >= p.MaxSeries {
-		return "the ledger is full (limits.series): delete or merge series, or raise the limit"
+	if why := s.refuseName(it); why != "" || it.as == narthex.AsSample {
+		return why
 	}
-	if it.as == narthex.AsSample {
+	if len(s.accounts) >= p.MaxSeries {
+		return ledgerFull
+	}
+	a := account{typ: it.keptAs()}
+	return a.refuse(it)
+}
+
+// refuseName keeps the series of a classic histogram its own: nobody else may
+// count x_count where the ledger keeps the histogram x, nor the other way
+// round.
+func (s *State) refuseName(it *item) string {
+	ls, _ := narthex.ParseKey(it.key)
+	name := ls.Get(narthex.MetricName)
+	if it.keptAs() == narthex.TypeHistogram && it.as == narthex.AsDelta {
+		for _, part := range []string{"_count", "_sum"} {
+			if s.byKey[string(ls.With(narthex.MetricName, name+part).AppendKey(nil))] != nil {
+				return "the ledger keeps the series " + name + part + " already, which this histogram would have too: give one of the two another name"
+			}
+		}
 		return ""
 	}
-	return (&account{typ: typeOf(it.as)}).refuse(it)
+	for _, part := range []string{"_count", "_sum", "_bucket"} {
+		base, ok := strings.CutSuffix(name, part)
+		if !ok || base == "" {
+			continue
+		}
+		key := ls.With(narthex.MetricName, base).With("le", "").AppendKey(nil)
+		if a := s.byKey[string(key)]; a != nil && a.hist != nil && a.group == nil {
+			return "the ledger keeps the histogram " + base + ", to which this series belongs: push observations of it, or give the series another name"
+		}
+	}
+	return ""
 }
 
 // refusesAll reports whether each item of e would be refused.
 func (s *State) refusesAll(e *Entry, p Policy) (rejected []narthex.Rejection, all bool) {
+	if e.group != nil { // a refused push is noted in the group itself
+		return nil, false
+	}
 	for i := range e.items {
 		why := s.refuse(&e.items[i], p)
 		if why == "" {
@@ -103,21 +149,25 @@ func (s *State) account(it *item) *account {
 	a, ok := s.byKey[it.key]
 	if !ok {
 		ls, _ := narthex.ParseKey(it.key) // NewEntry and the log's decoder made or checked it
-		a = &account{labels: ls, typ: typeOf(it.as)}
-		s.byKey[it.key] = a
-		s.accounts = append(s.accounts, a)
+		a = &account{labels: ls, typ: it.keptAs()}
+		s.add(it.key, a)
 	}
 	return a
 }
 
-// Lookup returns when an id was folded: after which tick, and at which it was
-// written (0: not yet). Times are in ms since the epoch.
-func (s *State) Lookup(id ID) (after, written int64, ok bool) {
+func (s *State) add(key string, a *account) {
+	s.byKey[key] = a
+	s.accounts = append(s.accounts, a)
+}
+
+// Lookup says whether an id was folded, and returns the tick at which it was
+// written in ms since the epoch, 0 if that is still to come.
+func (s *State) Lookup(id ID) (written int64, ok bool) {
 	m, ok := s.ids.find(id)
 	if !ok {
-		return 0, 0, false
+		return 0, false
 	}
-	return m.after, s.ticks.after(m.after), true
+	return s.ticks.after(m.after), true
 }
 
 // Sizes returns how many series and ids the state holds.
@@ -139,7 +189,7 @@ func (s *State) forget(drop func(*account) bool) {
 
 func (it *item) series() narthex.Series {
 	ls, _ := narthex.ParseKey(it.key)
-	return narthex.Series{Labels: ls, Type: it.typ, As: it.as, Unit: it.unit, Help: it.help, Samples: it.samples}
+	return narthex.Series{Labels: ls, Type: it.typ, As: it.as, Family: it.family, Unit: it.unit, Help: it.help, Samples: it.samples}
 }
 
 func keyText(key string) string {

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"math"
 	"time"
 
@@ -32,56 +33,79 @@ func (s *State) Tick(t int64, p Policy) (leads, values []narthex.Series) {
 	s.ticks = s.ticks.add(t).expire(s.clock - p.Horizon.Milliseconds())
 	s.ids.expire(s.clock - p.Horizon.Milliseconds())
 
-	forget := false
+	s.expireGroups(t)
+
+	drop := false
 	for _, a := range s.accounts {
-		if lead, ok := a.lead(t, p); ok {
-			leads = append(leads, a.sample(lead.Time, lead.Value))
+		if at, ok := a.lead(t, p); ok {
+			leads = a.emit(leads, at, a.wrote, a.wroteHist, false)
 		}
-		if v, ok := a.tick(t, p); ok {
-			values = append(values, a.sample(t, v))
+		if marker, ok := a.tick(t, p); ok {
+			values = a.emit(values, t, a.value, a.hist, marker)
 		}
-		forget = forget || a.stale && t-a.changed > p.Forget.Milliseconds()
+		drop = drop || a.over(t, p)
 	}
-	if forget {
-		s.forget(func(a *account) bool { return a.stale && t-a.changed > p.Forget.Milliseconds() })
+	if drop {
+		s.forget(func(a *account) bool { return a.over(t, p) })
 	}
 	return leads, values
 }
 
-// lead returns the sample that must stand before the account's value at t: of
-// a counter that rises from where no sample stands at the tick before.
-func (a *account) lead(t int64, p Policy) (narthex.Sample, bool) {
-	if !a.dirty || a.typ != narthex.TypeCounter {
-		return narthex.Sample{}, false
+// lead says whether a sample must stand before the account's value at t, and
+// when: of a counter that rises from where no sample stands at the tick before.
+func (a *account) lead(t int64, p Policy) (at int64, due bool) {
+	if !a.dirty || a.group != nil || a.typ == narthex.TypeGauge {
+		return 0, false
 	}
 	before := t - p.Interval.Milliseconds()
 	if a.written >= before && !a.stale {
-		return narthex.Sample{}, false
+		return 0, false
 	}
-	at := max(before, a.written+1)
-	return narthex.Sample{Time: at, Value: a.wrote}, at < t
+	at = max(before, a.written+1)
+	return at, at < t
 }
 
-// tick returns the account's sample at t, if it is due.
-func (a *account) tick(t int64, p Policy) (v float64, due bool) {
+// tick says whether the account has a sample at t, and whether that is the
+// marker of its end.
+func (a *account) tick(t int64, p Policy) (marker, due bool) {
 	switch age := t - a.changed; {
+	case a.ended:
+		due = a.written != 0
+		a.written, a.stale = t, true
+		return true, due
 	case a.dirty:
 		a.dirty, a.changed, a.stale = false, t, false
 	case a.stale:
-		return 0, false
-	case age >= p.Idle.Milliseconds():
+		return false, false
+	case a.group == nil && age >= p.Idle.Milliseconds():
 		a.written, a.stale = t, true
-		return staleMarker(), true
+		return true, true
 	case age > p.Settle.Milliseconds() && t-a.written < p.Heartbeat.Milliseconds():
-		return 0, false
+		return false, false
 	}
-	a.written, a.wrote = t, a.value
-	return a.value, true
+	a.written, a.wrote, a.wroteHist = t, a.value, nil
+	return false, true
 }
 
-func (a *account) sample(t int64, v float64) narthex.Series {
-	return narthex.Series{
-		Labels: a.labels, Type: a.typ, Unit: a.unit, Help: a.help,
-		Samples: []narthex.Sample{{Time: t, Value: v}},
+// over reports whether the account is to be dropped.
+func (a *account) over(t int64, p Policy) bool {
+	return a.ended || a.group == nil && a.stale && t-a.changed > p.Forget.Milliseconds()
+}
+
+// emit appends the account's series with the value at t, or with staleness
+// markers.
+func (a *account) emit(to []narthex.Series, t int64, v float64, h *narthex.Histogram, marker bool) []narthex.Series {
+	if a.hist != nil && a.group == nil && a.hist.Schema == narthex.CustomBounds {
+		return append(to, a.expand(cmp.Or(h, a.hist), t, marker)...)
 	}
+	x := narthex.Sample{Time: t, Value: v}
+	switch {
+	case marker:
+		x.Value = staleMarker()
+	case a.hist != nil:
+		x.Histogram = cmp.Or(h, a.hist).Clone()
+	}
+	return append(to, narthex.Series{
+		Labels: a.labels, Type: a.typ, Family: a.family, Unit: a.unit, Help: a.help, Samples: []narthex.Sample{x},
+	})
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+
+	"narthex"
 )
 
 // encoder appends values in the ledger's binary encoding: varints, little
@@ -17,6 +19,17 @@ func (e *encoder) raw(v []byte)    { e.b = append(e.b, v...) }
 func (e *encoder) string(v string) { e.uint(uint64(len(v))); e.b = append(e.b, v...) }
 func (e *encoder) float(v float64) {
 	e.b = binary.LittleEndian.AppendUint64(e.b, math.Float64bits(v))
+}
+
+// number is a float that is mostly a small whole number: one more than it as a
+// varint, or 0 and the float.
+func (e *encoder) number(v float64) {
+	if n := uint64(v); v >= 0 && v < 1<<52 && float64(n) == v && !math.Signbit(v) {
+		e.uint(n + 1)
+		return
+	}
+	e.uint(0)
+	e.float(v)
 }
 
 // errDamaged says that bytes with a good checksum make no sense.
@@ -86,6 +99,15 @@ func (d *decoder) float() float64 {
 	return math.Float64frombits(binary.LittleEndian.Uint64(v))
 }
 
+func (d *decoder) number() float64 {
+	if n := d.uint(); n > 1<<52 {
+		d.fail()
+	} else if n > 0 {
+		return float64(n - 1)
+	}
+	return d.float()
+}
+
 // count reads the number of things to come, each of at least size bytes, so
 // that a damaged number can't make anyone allocate more than the input's size.
 func (d *decoder) count(size int) int {
@@ -103,4 +125,52 @@ func (d *decoder) end() error {
 		d.fail()
 	}
 	return d.err
+}
+
+// histogram appends h, which may be nil.
+func (e *encoder) histogram(h *narthex.Histogram) {
+	if h == nil {
+		e.byte(0)
+		return
+	}
+	e.byte(1)
+	e.int(int64(h.Schema))
+	e.number(h.ZeroThreshold)
+	e.number(h.ZeroCount)
+	e.number(h.Count)
+	e.number(h.Sum)
+	e.uint(uint64(len(h.Bounds)))
+	for _, b := range h.Bounds {
+		e.number(b)
+	}
+	for _, b := range []narthex.Buckets{h.Positive, h.Negative} {
+		e.uint(uint64(len(b.Spans)))
+		for _, s := range b.Spans {
+			e.int(int64(s.Offset))
+			e.uint(uint64(s.Length))
+		}
+		e.uint(uint64(len(b.Counts)))
+		for _, n := range b.Counts {
+			e.number(n)
+		}
+	}
+}
+
+func (d *decoder) histogram() *narthex.Histogram {
+	if d.byte() == 0 {
+		return nil
+	}
+	h := &narthex.Histogram{Schema: int32(d.int()), ZeroThreshold: d.number(), ZeroCount: d.number(), Count: d.number(), Sum: d.number()}
+	for range d.count(1) {
+		h.Bounds = append(h.Bounds, d.number())
+	}
+	for _, b := range []*narthex.Buckets{&h.Positive, &h.Negative} {
+		for range d.count(2) {
+			b.Spans = append(b.Spans, narthex.Span{Offset: int32(d.int()), Length: uint32(d.uint())})
+		}
+		for range d.count(1) {
+			b.Counts = append(b.Counts, d.number())
+		}
+	}
+	return h
 }
