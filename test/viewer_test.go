@@ -1,0 +1,42 @@
+package test
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// A browser sees on the page what was pushed: web/e2e drives Chromium over the
+// real program. NARTHEX_SCREENSHOTS names a directory to keep the pictures in.
+func TestViewer(t *testing.T) {
+	npmInstall(t, "../web")
+	s := newServer(t, "scrape_interval: 1s\n")
+	out := os.Getenv("NARTHEX_SCREENSHOTS")
+	if out == "" {
+		out = t.TempDir()
+	}
+	cmd := exec.CommandContext(t.Context(), "node", "e2e/run.mjs", s.url(), out)
+	cmd.Dir = "../web"
+	text, err := cmd.CombinedOutput()
+	t.Logf("%s", text)
+	if err != nil {
+		t.Errorf("node e2e/run.mjs: %v", err)
+	}
+}
+
+// npmInstall installs what a package.json's lock file names, unless it is
+// there.
+func npmInstall(t testing.TB, dir string) {
+	t.Helper()
+	if _, err := exec.LookPath("npm"); err != nil {
+		t.Fatal("this test needs Node 20 or newer with npm")
+	}
+	if _, err := os.Stat(dir + "/node_modules/.package-lock.json"); err == nil {
+		return
+	}
+	cmd := exec.CommandContext(t.Context(), "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	cmd.Dir = dir
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("npm ci in %s: %v\n%s", dir, err, text)
+	}
+}
