@@ -11,7 +11,7 @@ run: ## serve on 127.0.0.1:9091 with data under ./narthex-data
 	go run ./cmd/narthex serve
 build: ## bin/narthex for this machine, bin/bootstrap for Lambda (on ARCH=arm64)
 	$(GO_BUILD) -o bin/narthex ./cmd/narthex
-	GOOS=linux GOARCH=$(ARCH) $(GO_BUILD) -o bin/bootstrap ./cmd/bootstrap
+	GOOS=linux GOARCH=$(ARCH) $(GO_BUILD) -tags lambda.norpc -o bin/bootstrap ./cmd/bootstrap
 test: ## Go's tests with the race detector, long ones scaled down
 	go vet ./...
 	go test -race -timeout 20m ./...

@@ -95,7 +95,7 @@ func (r *reader) syntax(err error) {
 func (r *reader) section(path string, n *yaml.Node) {
 	r.mapping(path, n, "settings", func(key, n *yaml.Node) {
 		full := join(path, key.Value)
-		if o := find(full); o != nil {
+		if o, ok := find(full); ok {
 			r.config.set[full] = key.Line
 			before := len(r.problems)
 			o.in(r.config).read(r, full, n)
@@ -154,19 +154,21 @@ func (r *reader) shown(path string) string {
 }
 
 func (r *reader) duration(path string) time.Duration {
-	if v, ok := find(path).in(r.config).(duration); ok {
-		return *v.p
+	if o, ok := find(path); ok {
+		if v, ok := o.in(r.config).(duration); ok {
+			return *v.p
+		}
 	}
 	return 0
 }
 
-func find(path string) *option {
-	for i := range options {
-		if options[i].path == path {
-			return &options[i]
+func find(path string) (option, bool) {
+	for _, o := range options {
+		if o.path == path {
+			return o, true
 		}
 	}
-	return nil
+	return option{}, false
 }
 
 // keysOf returns the keys of a section, those of sections in it included.
