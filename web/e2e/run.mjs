@@ -1,0 +1,61 @@
+// Drives a running narthex through the viewer in a real browser and says what
+// a person would read there.
+//
+//	node e2e/run.mjs URL OUTDIR
+//
+// URL (or NARTHEX_URL) is where the page is, with its path; OUTDIR takes the
+// screenshots. CHROMIUM names the browser, /usr/bin/chromium if it is not set.
+// The data is pushed to URL/api/v1/push under names of this run, so the store
+// may have other metrics. The exit code is 0 if all holds, 1 if something does
+// not, 2 if it could not be tried.
+import { mkdirSync } from "node:fs";
+import { open } from "./browser.mjs";
+import { pushAll, pushThreeUpdates, names } from "./data.mjs";
+import * as list from "./list.mjs";
+import * as metric from "./metric.mjs";
+
+const [url = process.env["NARTHEX_URL"], out = "e2e-out"] = process.argv.slice(2);
+if (!url) {
+  console.error("usage: node e2e/run.mjs URL OUTDIR");
+  process.exit(2);
+}
+const base = url.endsWith("/") ? url : url + "/";
+mkdirSync(out, { recursive: true });
+
+const steps = [
+  ["an empty store says how to send, and fills by itself", list.empty],
+  ["push the rest of the data", pushAll],
+  ["the list shows name, type, series, value and age", list.filled],
+  ["the list is filtered by typing, and walked with the keyboard", list.keyboard],
+  ["a counter: value, rate, exact increase beside PromQL's", metric.counter],
+  ["ranges, steps and a chosen series are in the address", metric.address],
+  ["a gauge: value and spread, exact times in UTC and here", metric.gauge],
+  ["three updates: stored, drawn, carried and hidden", metric.threeUpdates],
+  ["markup in label values stays text", metric.hostile],
+  ["a metric that is not there says so", metric.missing],
+  ["the server's errors are shown in its words", metric.failing],
+  ["phone width has nothing beside the page", list.phone],
+];
+
+let failed = 0;
+const opened = await open(base, out).catch((e) => {
+  console.error(`The browser does not start: ${e.message}`);
+  process.exit(2);
+});
+const ctx = { ...opened, base, names: names(), pushThreeUpdates };
+for (const [what, run] of steps) {
+  const start = Date.now();
+  try {
+    await run(ctx);
+    ctx.checkQuiet();
+    console.log(`ok    ${what} (${((Date.now() - start) / 1000).toFixed(1)} s)`);
+  } catch (e) {
+    failed++;
+    await ctx.shot(`failed-${failed}`).catch(() => undefined);
+    console.error(`FAIL  ${what}\n      ${String(e.message).replaceAll("\n", "\n      ")}`);
+    ctx.forget();
+  }
+}
+await opened.close();
+console.log(failed === 0 ? `all ${steps.length} hold; screenshots in ${out}` : `${failed} of ${steps.length} do not hold; screenshots in ${out}`);
+process.exit(failed === 0 ? 0 : 1);
