@@ -1,6 +1,7 @@
 package narthex
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"slices"
@@ -192,18 +193,20 @@ func NewBuckets(counts map[int32]float64) Buckets {
 // FormatBound returns a bucket's bound or a quantile as the label value le or
 // quantile has it: in the canonical form of OpenMetrics and Prometheus 3, with
 // a point or an exponent always.
-func FormatBound(v float64) string {
+func FormatBound(v float64) string { return string(AppendBound(make([]byte, 0, 24), v)) }
+
+// AppendBound appends what [FormatBound] returns.
+func AppendBound(dst []byte, v float64) []byte {
 	switch {
+	case v == 0:
+		return append(dst, "0.0"...) // -0 as well
 	case math.IsInf(v, 1):
-		return "+Inf"
-	case math.IsInf(v, -1):
-		return "-Inf"
-	case math.IsNaN(v):
-		return "NaN"
+		return append(dst, "+Inf"...)
 	}
-	s := strconv.FormatFloat(v, 'g', -1, 64)
-	if !strings.ContainsAny(s, ".e") {
-		s += ".0"
+	n := len(dst)
+	dst = strconv.AppendFloat(dst, v, 'g', -1, 64)
+	if math.IsInf(v, -1) || math.IsNaN(v) || bytes.ContainsAny(dst[n:], ".e") {
+		return dst
 	}
-	return s
+	return append(dst, ".0"...)
 }

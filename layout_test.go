@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/prometheus/model/labels"
 
 	"narthex"
 )
@@ -100,9 +101,23 @@ func TestNativeBuckets(t *testing.T) {
 }
 
 func TestFormatBound(t *testing.T) {
-	for v, want := range map[float64]string{0: "0.0", 1: "1.0", 0.5: "0.5", 1e6: "1e+06", 100: "100.0", math.Inf(1): "+Inf", math.Inf(-1): "-Inf", 0.003: "0.003"} {
-		if got := narthex.FormatBound(v); got != want {
-			t.Errorf("%v: %s, want %s", v, got, want)
+	for _, f := range []float64{
+		0, math.Copysign(0, -1), 1, -1, 0.5, 2, 10, 100, 1e5, 999999, 1e6, 1234567, 1e20, 1e21, 1e22, 1e-4, 1e-5, 0.1 + 0.2,
+		1. / 3, math.MaxFloat64, math.SmallestNonzeroFloat64, math.Inf(1), math.Inf(-1), math.NaN(), math.Pi * 1e8,
+	} {
+		if got, want := narthex.FormatBound(f), labels.FormatOpenMetricsFloat(f); got != want {
+			t.Errorf("FormatBound(%v) = %q, want %q", f, got, want)
 		}
 	}
+}
+
+func FuzzFormatBound(f *testing.F) {
+	f.Add(uint64(0))
+	f.Add(math.Float64bits(1e6))
+	f.Fuzz(func(t *testing.T, bits uint64) {
+		v := math.Float64frombits(bits)
+		if got, want := narthex.FormatBound(v), labels.FormatOpenMetricsFloat(v); got != want {
+			t.Errorf("FormatBound(%v) = %q, want %q", v, got, want)
+		}
+	})
 }

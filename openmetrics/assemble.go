@@ -47,11 +47,11 @@ func (b *builder) bucket(metric int, le, cum float64) error {
 	case math.IsNaN(le):
 		return narthex.Errorf(narthex.Invalid, `%s: le="NaN" is not the bound of a bucket`, b.describe(metric))
 	case !first && le <= st.last:
-		return narthex.Errorf(narthex.Invalid, `%s: bucket le="%s" does not follow le="%s": buckets must be in increasing order, each once`, b.describe(metric), FormatFloat(le), FormatFloat(st.last))
+		return narthex.Errorf(narthex.Invalid, `%s: bucket le="%s" does not follow le="%s": buckets must be in increasing order, each once`, b.describe(metric), narthex.FormatBound(le), narthex.FormatBound(st.last))
 	case !isCount(cum):
-		return narthex.Errorf(narthex.Invalid, `%s: bucket le="%s" counts %v, which is not a count`, b.describe(metric), FormatFloat(le), cum)
+		return narthex.Errorf(narthex.Invalid, `%s: bucket le="%s" counts %v, which is not a count`, b.describe(metric), narthex.FormatBound(le), cum)
 	case !first && cum < st.cum:
-		return narthex.Errorf(narthex.Invalid, `%s: bucket le="%s" counts %v, the one below it %v: buckets must be cumulative`, b.describe(metric), FormatFloat(le), cum, st.cum)
+		return narthex.Errorf(narthex.Invalid, `%s: bucket le="%s" counts %v, the one below it %v: buckets must be cumulative`, b.describe(metric), narthex.FormatBound(le), cum, st.cum)
 	}
 	st.has, st.last, st.cum = st.has|asBucket, le, cum
 	b.point(metric, le, cum)
@@ -63,9 +63,9 @@ func (b *builder) quantile(metric int, q, value float64) error {
 	st := &b.open[metric]
 	switch {
 	case !(q >= 0 && q <= 1):
-		return narthex.Errorf(narthex.Invalid, `%s: quantile="%s" is not between 0 and 1`, b.describe(metric), FormatFloat(q))
+		return narthex.Errorf(narthex.Invalid, `%s: quantile="%s" is not between 0 and 1`, b.describe(metric), narthex.FormatBound(q))
 	case st.has&asQuantile != 0 && q <= st.last:
-		return narthex.Errorf(narthex.Invalid, `%s: quantile="%s" does not follow quantile="%s": quantiles must be in increasing order, each once`, b.describe(metric), FormatFloat(q), FormatFloat(st.last))
+		return narthex.Errorf(narthex.Invalid, `%s: quantile="%s" does not follow quantile="%s": quantiles must be in increasing order, each once`, b.describe(metric), narthex.FormatBound(q), narthex.FormatBound(st.last))
 	}
 	st.has, st.last = st.has|asQuantile, q
 	b.point(metric, q, value)
@@ -187,7 +187,7 @@ func (b *builder) finishHistogram(metric int, strict bool) error {
 	case inf && st.count != st.cum:
 		return narthex.Errorf(narthex.Invalid, `%s counts %v, and its bucket le="+Inf" %v: they must be equal`, b.describe(metric), st.count, st.cum)
 	case st.count < st.cum:
-		return narthex.Errorf(narthex.Invalid, `%s counts %v, and its bucket le="%s" %v: buckets must be cumulative`, b.describe(metric), st.count, FormatFloat(st.last), st.cum)
+		return narthex.Errorf(narthex.Invalid, `%s counts %v, and its bucket le="%s" %v: buckets must be cumulative`, b.describe(metric), st.count, narthex.FormatBound(st.last), st.cum)
 	}
 	h := m.Histogram
 	if st.native != nil {

@@ -8,19 +8,6 @@ import (
 	"narthex"
 )
 
-// FormatFloat returns f as the label values le and quantile have it, in the
-// one canonical form of OpenMetrics and Prometheus 3: "1.0", "0.5", "1e+06",
-// "+Inf".
-func FormatFloat(f float64) string { return string(appendFloat(make([]byte, 0, 24), f)) }
-
-// appendFloat appends FormatFloat(f).
-func appendFloat(dst []byte, f float64) []byte {
-	if f == 0 {
-		return append(dst, "0.0"...) // -0 as well
-	}
-	return appendValue(dst, f, true)
-}
-
 // appendValue appends a sample's value in the shortest form that is read as
 // the same number. With point set it has a "." or an exponent.
 func appendValue(dst []byte, f float64, point bool) []byte {

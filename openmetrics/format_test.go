@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"slices"
 	"strings"
@@ -14,7 +13,6 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/model/labels"
 	"google.golang.org/protobuf/encoding/protodelim"
 	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/proto"
@@ -55,28 +53,6 @@ func TestFormatOf(t *testing.T) {
 	if _, err := openmetrics.Parse("application/json", []byte("{}"), openmetrics.Limits{}); err == nil {
 		t.Error("JSON was read")
 	}
-}
-
-func TestFormatFloat(t *testing.T) {
-	for _, f := range []float64{
-		0, math.Copysign(0, -1), 1, -1, 0.5, 2, 10, 100, 1e5, 999999, 1e6, 1234567, 1e20, 1e21, 1e22, 1e-4, 1e-5, 0.1 + 0.2,
-		1. / 3, math.MaxFloat64, math.SmallestNonzeroFloat64, math.Inf(1), math.Inf(-1), math.NaN(), math.Pi * 1e8,
-	} {
-		if got, want := openmetrics.FormatFloat(f), labels.FormatOpenMetricsFloat(f); got != want {
-			t.Errorf("FormatFloat(%v) = %q, want %q", f, got, want)
-		}
-	}
-}
-
-func FuzzFormatFloat(f *testing.F) {
-	f.Add(uint64(0))
-	f.Add(math.Float64bits(1e6))
-	f.Fuzz(func(t *testing.T, bits uint64) {
-		v := math.Float64frombits(bits)
-		if got, want := openmetrics.FormatFloat(v), labels.FormatOpenMetricsFloat(v); got != want {
-			t.Errorf("FormatFloat(%v) = %q, want %q", v, got, want)
-		}
-	})
 }
 
 // TestExpfmt reads the same text as expfmt, which Pushgateway uses, and

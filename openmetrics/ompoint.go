@@ -94,7 +94,7 @@ func (p *omParser) exemplar(metric int, r role, at float64) error {
 		return p.errorf("found %q after the exemplar", clip(p.s[p.i:]))
 	}
 	if r == asBucket && !within(e.Value, at) {
-		return p.errorf(`bucket le="%s" has an exemplar of value %v, which is not in it`, FormatFloat(at), e.Value)
+		return p.errorf(`bucket le="%s" has an exemplar of value %v, which is not in it`, narthex.FormatBound(at), e.Value)
 	}
 	e.Labels = p.keep(p.labels)
 	m := &p.families[p.cur].Metrics[metric]

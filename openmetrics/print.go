@@ -83,7 +83,7 @@ func (p *printer) series(name, suffix string, labels narthex.Labels, extra strin
 	}
 	if extra != "" {
 		p.buf = append(append(p.buf, sep), extra...)
-		p.buf = append(appendFloat(append(p.buf, '=', '"'), at), '"')
+		p.buf = append(narthex.AppendBound(append(p.buf, '=', '"'), at), '"')
 		sep = ','
 	}
 	if sep == ',' {

@@ -144,7 +144,7 @@ func (p *protoParser) putHistogram(metric int) error {
 		}
 		for _, e := range b.exemplars {
 			if !within(e.Value, b.bound) {
-				return narthex.Errorf(narthex.Invalid, `%s: bucket le="%s" has an exemplar of value %v, which is not in it`, p.describe(metric), FormatFloat(b.bound), e.Value)
+				return narthex.Errorf(narthex.Invalid, `%s: bucket le="%s" has an exemplar of value %v, which is not in it`, p.describe(metric), narthex.FormatBound(b.bound), e.Value)
 			}
 			m.Exemplars = append(m.Exemplars, e)
 		}

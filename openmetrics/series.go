@@ -143,14 +143,18 @@ func (x *expander) one(name string, m *Metric, extra narthex.Label, value float6
 		Type:   x.family.Type, Unit: x.family.Unit, Help: x.family.Help,
 		Samples: x.samples[n-1 : n : n],
 	})
-	return &x.series[n-1]
+	out := &x.series[n-1]
+	if name != x.family.Name {
+		out.Family = x.family.Name
+	}
+	return out
 }
 
-// format returns FormatFloat(f) without a new string for the most common.
+// format returns narthex.FormatBound(f) without a new string for the most common.
 func (x *expander) format(f float64) string {
 	if math.IsInf(f, 1) {
 		return "+Inf"
 	}
-	x.number = appendFloat(x.number[:0], f)
+	x.number = narthex.AppendBound(x.number[:0], f)
 	return string(x.number)
 }
