@@ -147,9 +147,9 @@ func (p *protoParser) readMetric(m message, typ uint8, err *error) {
 	}
 }
 
-func (m *protoMetric) reset() {
-	*m = protoMetric{quantiles: m.quantiles[:0], exemplars: m.exemplars[:0], hist: m.hist}
-	m.hist.reset()
+func (pm *protoMetric) reset() {
+	*pm = protoMetric{quantiles: pm.quantiles[:0], exemplars: pm.exemplars[:0], hist: pm.hist}
+	pm.hist.reset()
 }
 
 // readLabel reads a LabelPair of a metric.

@@ -84,7 +84,6 @@ func serveOn(ctx context.Context, c *config.Config, log, storeLog *slog.Logger, 
 	api := query.New(query.Options{
 		Queryable: db, ExemplarQueryable: db, Metadata: db.Metadata, Stats: db.Stats, Chunks: db.Chunks,
 		Retention: model.Duration(c.Storage.Retention).String(),
-		Build:     query.BuildInfo{Version: version()},
 		Logger:    log,
 	})
 	a, err := app.New(ctx, app.Options{
