@@ -30,6 +30,12 @@ type Batch struct {
 	// Group, if not nil, says that the series are those of a group, which they
 	// replace or extend as a whole; As does not matter then.
 	Group *Group
+	// Cumulative, if not empty, names the process (or whatever counts) that the
+	// batch comes from, and says that its AsDelta samples are not increments but
+	// that source's totals so far. The ledger adds what they are above the
+	// source's last ones; a total that fell began anew, and counts whole. Sources
+	// of two identities never meet. It does not matter to a group.
+	Cumulative string
 	// Series is what was brought, each with at least one sample.
 	Series []Series
 	// Rejected lists what was dropped for good and why. Write adds to it.

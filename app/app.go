@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"narthex"
@@ -98,7 +99,7 @@ func (a *App) Serve(ctx context.Context, ln net.Listener) error {
 		WriteTimeout:      5 * time.Minute, // a query may take two, its answer longer
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(a.o.Logger.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(a.o.Logger.Handler(), slog.LevelWarn),
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(ln) }()
@@ -139,7 +140,7 @@ func (a *App) tick(ctx context.Context) {
 		// A tick that has begun is finished also while the program stops.
 		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(interval, 30*time.Second))
 		if err := a.ledger.Tick(bounded); err != nil {
-			a.o.Logger.Warn("a tick was not written; the next one restates the totals", "err", err)
+			a.o.Logger.Warn("a tick was not written; its totals go out with the next one", "err", err)
 		}
 		cancel()
 	}
@@ -154,6 +155,10 @@ func (a *App) routes() http.Handler {
 	for _, r := range c.Rules() {
 		rules = append(rules, push.Rule(r))
 	}
+	var ttls []push.TTLRule
+	for _, r := range c.Push.GroupTTL {
+		ttls = append(ttls, push.TTLRule(r))
+	}
 	push.Mount(mux, push.Options{
 		Sink: a.ledger,
 		Lookup: func(identity, id string) (push.Outcome, bool) {
@@ -166,6 +171,9 @@ func (a *App) routes() http.Handler {
 		},
 		Limits:  push.Limits{Body: c.Limits.Body, Series: c.Limits.SeriesPerPush},
 		Rules:   rules,
+		Layouts: c.Histograms, GroupTTL: ttls,
+		Groups:  a.groups,
+		Build:   map[string]string{"version": a.o.Version, "goVersion": runtime.Version()},
 		Horizon: c.Ledger.Horizon,
 		Now:     a.o.Now,
 		Logger:  a.o.Logger,
@@ -179,6 +187,15 @@ func (a *App) routes() http.Handler {
 	}
 	a.register()
 	return a.guard(mux)
+}
+
+// groups returns the ledger's groups as the push doors tell them.
+func (a *App) groups() []push.GroupState {
+	var out []push.GroupState
+	for _, g := range a.ledger.Groups() {
+		out = append(out, push.GroupState(g))
+	}
+	return out
 }
 
 // ready says whether a push would be taken.

@@ -43,9 +43,9 @@ func (a *App) knownHost(host string) bool {
 	return slices.ContainsFunc(a.o.Config.Hosts, func(h string) bool { return strings.EqualFold(h, host) })
 }
 
-// maxInHand is how many bytes of request bodies are in memory at a time, and
-// so, times a small factor, how much memory pushes can take.
-const maxInHand = 256 << 20
+// maxInHand is how many bytes of request bodies are in memory at a time. What is
+// made of a body can take a dozen times its size.
+const maxInHand = 64 << 20
 
 // admit bounds the memory of all requests together: each weighs what its body
 // may have.
@@ -54,7 +54,8 @@ func (a *App) admit(next http.Handler) http.Handler {
 	room := newRoom(max(maxInHand, limit))
 	busy := a.stats.CounterVec("narthex_http_busy_total", "Requests that were answered 429 because too many were under way.")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		// Queries bound their forms themselves and are not to wait for pushes.
+		if r.Method == http.MethodGet || r.Method == http.MethodHead || isQuery(r.URL.Path) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -72,6 +73,11 @@ func (a *App) admit(next http.Handler) http.Handler {
 		defer room.give(weight)
 		next.ServeHTTP(w, r)
 	})
+}
+
+func isQuery(path string) bool {
+	rest, ok := strings.CutPrefix(path, "/api/v1/")
+	return ok && (strings.HasPrefix(rest, "query") || rest == "labels" || rest == "series" || strings.HasSuffix(rest, "_query"))
 }
 
 func quoted(s string) string {

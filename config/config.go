@@ -15,7 +15,11 @@
 // nothing.
 package config
 
-import "time"
+import (
+	"time"
+
+	"narthex"
+)
 
 // Config is the file's content, complete: what the file leaves out has its
 // default. Durations are written as in Prometheus (15s, 1h30m, 30d), sizes as
@@ -36,6 +40,11 @@ type Config struct {
 	Ledger Ledger
 	// Push is how pushes are understood (push).
 	Push Push
+	// Histograms are the bucket layouts that histograms of observations may
+	// name, besides api_latency, default and native (histograms). A layout is
+	// written as its bounds and ranges of bounds: 1ms..20ms/1ms, 50ms, 0.1s..1s/0.1s.
+	// api_latency and default may be written anew.
+	Histograms map[string]narthex.Layout
 	// Limits bound what comes in (limits).
 	Limits Limits
 	// UTF8Names allows any UTF-8 string as the name of a metric or label, as
@@ -90,6 +99,10 @@ type Push struct {
 	// that matches counts (rules, default none: each sample is kept with its
 	// time).
 	Rules []Rule
+	// GroupTTL says how long a group of Pushgateway's API lives without a push;
+	// the first rule that matches its grouping labels counts (group_ttl, default
+	// none: for ever). A push may say it itself.
+	GroupTTL []TTLRule
 }
 
 // Limits bound what comes in.

@@ -121,7 +121,8 @@ data: ./narthex-data
 scrape_interval: 15s
 storage: {retention: 30d, out_of_order_time_window: 1h}
 ledger: {settle: 5m, heartbeat: 2m, idle: 1h, forget: 30d, horizon: 24h}
-push: {preset: "", rules: []}
+push: {preset: "", rules: [], group_ttl: []}
+histograms: {}
 limits: {body: 10MiB, series_per_push: 10000, labels_per_series: 150, label_name_length: 128, label_value_length: 2048, series: 1000000}
 utf8_names: false
 hosts: []
@@ -158,7 +159,7 @@ func TestArticle(t *testing.T) {
 
 func TestExplain(t *testing.T) {
 	var b strings.Builder
-	c, err := config.Parse("narthex.yml", []byte("scrape_interval: 5s\nledger:\n  idle: 2h\npush:\n  rules: [{match: {job: a.*}, as: gauge}]\n"), nil)
+	c, err := config.Parse("narthex.yml", []byte("scrape_interval: 5s\nledger:\n  idle: 2h\npush:\n  rules: [{match: {job: a.*}, as: gauge}]\n  group_ttl: [{match: {job: nightly}, ttl: 26h}]\nhistograms: {fine: \"1ms..20ms/1ms, 0.5\", n: native}\n"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

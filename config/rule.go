@@ -41,13 +41,17 @@ func anchor(expr string) string { return "^(?s:" + expr + ")$" }
 
 // String returns the rule in PromQL's words: {a=~"x",b=~"y"} as delta.
 func (r Rule) String() string {
+	return matchText(r.Match) + " as " + r.As.String()
+}
+
+func matchText(match map[string]*regexp.Regexp) string {
 	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(r.Match)) {
-		expr := r.Match[name].String()
+	for _, name := range slices.Sorted(maps.Keys(match)) {
+		expr := match[name].String()
 		expr = strings.TrimSuffix(strings.TrimPrefix(expr, "^(?s:"), ")$")
 		parts = append(parts, fmt.Sprintf("%s=~%q", name, expr))
 	}
-	return "{" + strings.Join(parts, ",") + "} as " + r.As.String()
+	return "{" + strings.Join(parts, ",") + "}"
 }
 
 type rules struct{ p *[]Rule }
@@ -74,21 +78,7 @@ func (r *reader) rule(path string, n *yaml.Node) Rule {
 	r.mapping(path, n, "a rule {match: {label: regex}, as: delta}", func(key, n *yaml.Node) {
 		switch at := path + "." + clip(key.Value); key.Value {
 		case "match":
-			r.mapping(at, n, "{label: regex}", func(key, n *yaml.Node) {
-				at := at + "." + clip(key.Value)
-				s, ok := r.scalar(at, n, "a regular expression")
-				if !ok {
-					return
-				}
-				// Compiled alone first, so that "a)(b" does not pass.
-				_, err := regexp.Compile(s)
-				if err == nil {
-					rule.Match[key.Value], err = regexp.Compile(anchor(s))
-				}
-				if err != nil {
-					r.errorf(n, at, "%v", err)
-				}
-			})
+			r.match(rule.Match, at, n)
 		case "as":
 			as, _ = r.scalar(at, n, "delta, gauge or sample")
 			r.as(&rule.As, at, n, as)
@@ -104,6 +94,25 @@ func (r *reader) rule(path string, n *yaml.Node) Rule {
 		r.errorf(n, path, "as is missing: want delta, gauge or sample")
 	}
 	return rule
+}
+
+// match reads the expressions of a rule into out.
+func (r *reader) match(out map[string]*regexp.Regexp, path string, n *yaml.Node) {
+	r.mapping(path, n, "{label: regex}", func(key, n *yaml.Node) {
+		at := path + "." + clip(key.Value)
+		s, ok := r.scalar(at, n, "a regular expression")
+		if !ok {
+			return
+		}
+		// Compiled alone first, so that "a)(b" does not pass.
+		_, err := regexp.Compile(s)
+		if err == nil {
+			out[key.Value], err = regexp.Compile(anchor(s))
+		}
+		if err != nil {
+			r.errorf(n, at, "%v", err)
+		}
+	})
 }
 
 func (r *reader) as(out *narthex.As, path string, n *yaml.Node, word string) {

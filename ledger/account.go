@@ -28,15 +28,23 @@ type account struct {
 	wroteHist *narthex.Histogram // the same of hist; nil if it is hist itself
 	stale     bool               // the newest sample is a staleness marker
 
-	group *group // whose member it is, or nil
-	ended bool   // it left its group: the next tick ends and drops it
+	sources map[ID]*memory // of those that push their totals
+
+	group  *group // whose member it is, or nil
+	pushed uint64 // the number of the last push that had it, in this process
+	ended  bool   // it left its group: the next tick ends it
+	gone   bool   // it has ended so; only its last sample's time is still of use
 }
 
 // fold adds one item to the account. The item fits: see State.refuse.
 func (a *account) fold(it *item) {
+	if a.ended || a.gone { // begun anew, after what its group wrote
+		*a = account{labels: a.labels, typ: it.keptAs(), written: a.written, stale: a.stale}
+	}
 	if a.hist != nil && !a.dirty {
 		a.wroteHist = a.hist.Clone()
 	}
+	touched := it.as != narthex.AsGauge
 	for _, s := range it.samples {
 		switch {
 		case s.Histogram != nil:
@@ -47,11 +55,11 @@ func (a *account) fold(it *item) {
 		case it.as == narthex.AsDelta:
 			a.value += s.Value
 		case s.Time >= a.event:
-			a.value, a.event = s.Value, s.Time
+			a.value, a.event, touched = s.Value, s.Time, true
 		}
 	}
 	a.describe(it)
-	a.dirty = true
+	a.dirty = a.dirty || touched // a gauge that came too late wakes nothing
 }
 
 // describe takes over what the item says of the metric.
@@ -69,6 +77,12 @@ func (a *account) describe(it *item) {
 
 // refuse says why the item can't be folded into the account, or "".
 func (a *account) refuse(it *item) string {
+	if a.ended || a.gone {
+		if it.as == narthex.AsSample {
+			return ""
+		}
+		return (&account{typ: it.keptAs()}).refuse(it)
+	}
 	if a.group != nil {
 		return "it belongs to the group " + a.group.labels.String() + ": delete the group, or give the series another name"
 	}

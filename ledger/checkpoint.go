@@ -30,6 +30,7 @@ func appendSum(b []byte) []byte {
 func (s *State) Encode() []byte {
 	enc := encoder{append([]byte(checkpointMagic), checkpointVersion)}
 	enc.int(s.last)
+	enc.int(s.taken)
 	enc.int(s.clock)
 	enc.uint(uint64(len(s.ids.closed)))
 	for _, seg := range s.ids.closed {
@@ -66,6 +67,7 @@ func (s *State) encodeGroups(enc *encoder) map[*group]uint64 {
 		enc.string(key)
 		enc.uint(uint64(g.ttl))
 		enc.int(g.pushed)
+		enc.int(g.touched)
 	}
 	return numbers
 }
@@ -92,7 +94,7 @@ func (s *State) encodeAccounts(enc *encoder, groups map[*group]uint64) {
 		body.uint(ref(a.unit))
 		body.uint(ref(a.help))
 		body.byte(byte(a.typ))
-		body.byte(flags(a.dirty, a.stale, a.ended))
+		body.byte(flags(a.dirty, a.stale, a.ended, a.gone))
 		body.uint(groups[a.group]) // 0 for none, and for a group that is gone
 		body.number(a.value)
 		body.number(a.wrote)
@@ -101,6 +103,7 @@ func (s *State) encodeAccounts(enc *encoder, groups map[*group]uint64) {
 		body.int(s.last - a.changed)
 		body.int(s.last - a.written)
 		body.int(s.last - a.event)
+		a.encodeSources(&body)
 	}
 	enc.uint(uint64(len(words)))
 	for _, w := range words {
@@ -149,7 +152,7 @@ func checked(data []byte, magic string) ([]byte, error) {
 func decode1(b []byte) (*State, error) {
 	d := &decoder{b: b}
 	s := NewState()
-	s.last, s.clock = d.int(), d.int()
+	s.last, s.taken, s.clock = d.int(), d.int(), d.int()
 	for range d.count(1) {
 		s.ids.closed = append(s.ids.closed, &segment{key: d.string()})
 	}
@@ -185,11 +188,11 @@ func decodeRec(d *decoder) (r rec) {
 }
 
 func (s *State) decodeGroups(d *decoder) []*group {
-	groups := make([]*group, 0, d.count(3))
+	groups := make([]*group, 0, d.count(4))
 	for range cap(groups) {
 		key := d.string()
 		ls, err := narthex.ParseKey(key)
-		g := &group{labels: ls, key: key, members: make(map[string]*account), ttl: int64(d.uint()), pushed: d.int()}
+		g := &group{labels: ls, key: key, members: make(map[string]*account), ttl: int64(d.uint()), pushed: d.int(), touched: d.int()}
 		if err != nil || g.ttl < 0 {
 			d.fail()
 		}
@@ -215,7 +218,7 @@ func (s *State) decodeAccounts(d *decoder, groups []*group) {
 		}
 		return words[i]
 	}
-	n := d.count(16)
+	n := d.count(17)
 	s.accounts = make([]*account, 0, n)
 	for range n {
 		a := &account{labels: make(narthex.Labels, 0, d.count(2))}
@@ -224,10 +227,12 @@ func (s *State) decodeAccounts(d *decoder, groups []*group) {
 		}
 		a.family, a.unit, a.help, a.typ = word(), word(), word(), narthex.Type(d.byte())
 		f := d.byte()
-		a.dirty, a.stale, a.ended = f&1 != 0, f&2 != 0, f&4 != 0
+		a.dirty, a.stale, a.ended, a.gone = f&1 != 0, f&2 != 0, f&4 != 0, f&8 != 0
 		number := d.uint()
 		a.value, a.wrote, a.hist, a.wroteHist = d.number(), d.number(), d.histogram(), d.histogram()
 		a.changed, a.written, a.event = s.last-d.int(), s.last-d.int(), s.last-d.int()
+		a.decodeSources(d)
+		s.memories += len(a.sources)
 		key := string(a.labels.AppendKey(nil))
 		s.add(key, a)
 		switch {
@@ -240,7 +245,7 @@ func (s *State) decodeAccounts(d *decoder, groups []*group) {
 			a.group.members[key] = a
 			s.enlist(a, 1)
 		}
-		if d.err == nil && a.hist != nil && checkHistogram(a.hist) != nil && a.group == nil {
+		if d.err == nil && (wrongShape(a.hist) || wrongShape(a.wroteHist)) {
 			d.fail()
 		}
 	}

@@ -28,6 +28,7 @@ type Entry struct {
 	Digest   narthex.Digest
 	Received int64 // ms since the epoch
 	group    *narthex.Group
+	source   ID // whose totals the deltas are; zero: they are increments
 	items    []item
 }
 
@@ -55,6 +56,9 @@ func NewEntry(b *narthex.Batch) (*Entry, error) {
 	}
 	if b.ID == "" {
 		rand.Read(e.ID[:])
+	}
+	if b.Cumulative != "" && b.Group == nil {
+		e.source = NewID(b.Identity, b.Cumulative)
 	}
 	if e.Received <= 0 {
 		return nil, narthex.Errorf(narthex.Invalid, "a batch without the time of its arrival can't be entered")

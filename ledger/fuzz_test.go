@@ -32,8 +32,23 @@ func full(t testing.TB) *ledger.State {
 		if _, err := s.Fold(e, now.UnixMilli(), p); err != nil {
 			t.Fatal(err)
 		}
+		totals := &narthex.Batch{ID: "totals" + b.ID, Cumulative: "source", Received: now, Series: []narthex.Series{
+			delta(t, "t_total", float64(10*i)), observe(t, "h", "1, 2", 0.5, 3), observe(t, "n", "native", 0.5, float64(i)),
+		}}
+		group := &narthex.Batch{ID: "group" + b.ID, Received: now, Group: &narthex.Group{Labels: narthex.Labels{{Name: "job", Value: "j"}}, TTL: time.Hour}, Series: []narthex.Series{
+			{Labels: labels(t, "up", "job", "j"), Type: narthex.TypeGauge, Samples: []narthex.Sample{{Value: 1}}},
+		}}
+		for _, b := range []*narthex.Batch{totals, group} {
+			e, err := ledger.NewEntry(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Fold(e, now.UnixMilli(), p); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if i != 4 {
-			s.Tick(ledger.Grid(now.UnixMilli(), p.Interval), p)
+			tickOf(s, ledger.Grid(now.UnixMilli(), p.Interval), p)
 		}
 	}
 	return s
@@ -55,12 +70,24 @@ func TestStateVersion1(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	leads, values := s.Tick(epoch.UnixMilli()+9*60*sec, ledger.Policy{})
-	const want = "540 c_total{code=\"200\",route=\"/a\"} 12\n540 g 7\n"
+	leads, values := tickOf(s, epoch.UnixMilli()+9*60*sec, ledger.Policy{})
+	const want = `540 c_total{code="200",route="/a"} 12
+540 g 7
+540 t_total 70
+540 h_bucket{le="1.0"} 1
+540 h_bucket{le="2.0"} 1
+540 h_bucket{le="+Inf"} 2
+540 h_count 2
+540 h_sum 3.5
+540 n 0
+540 up{job="j"} 1
+540 push_time_seconds{job="j"} 1.80000042e+09
+540 push_failure_time_seconds{job="j"} 0
+`
 	if got := text(leads, values); got != want {
 		t.Errorf("got:\n%swant:\n%s", got, want)
 	}
-	if written, ok := s.Lookup(ledger.NewID("", "h")); !ok || written == 0 {
+	if written, ok := s.Lookup(ledger.NewID("", "h"), 0); !ok || written == 0 {
 		t.Errorf("id h: known %v, written %d", ok, written)
 	}
 }
@@ -100,8 +127,8 @@ func FuzzState(f *testing.F) {
 		if c, d := again.Sizes(); a != c || b != d {
 			t.Fatalf("sizes %d %d became %d %d", a, b, c, d)
 		}
-		again.Lookup(ledger.NewID("", "a"))
-		again.Tick(epoch.UnixMilli()+9*60*sec, ledger.Policy{})
+		again.Lookup(ledger.NewID("", "a"), 0)
+		tickOf(again, epoch.UnixMilli()+9*60*sec, ledger.Policy{})
 	})
 }
 
@@ -115,6 +142,11 @@ func resum(data []byte) []byte {
 
 func FuzzRecord(f *testing.F) {
 	e, err := ledger.NewEntry(&narthex.Batch{ID: "a", Received: epoch, Series: []narthex.Series{delta(f, "c_total", 1), gauge(f, "g", 2, 5), sample(f, "s", 3, 7)}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(ledger.RecordOf(e))
+	e, err = ledger.NewEntry(&narthex.Batch{ID: "a", Cumulative: "s", Received: epoch, Series: []narthex.Series{delta(f, "c_total", 1), observe(f, "h", "1", 2), observe(f, "n", "native", 2)}})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -13,6 +13,7 @@ type group struct {
 	members map[string]*account // by the labels' keys
 	ttl     int64               // ms, 0: none
 	pushed  int64               // ms; the last push that was taken
+	touched int64               // ms; what the time to live counts from
 }
 
 // The gauges that each group has, as a Pushgateway adds them.
@@ -30,20 +31,31 @@ func (s *State) foldGroup(e *Entry, p Policy) []narthex.Rejection {
 		}
 		return nil
 	}
+	if g == nil && len(s.accounts)+2 > p.MaxSeries {
+		return full(e)
+	}
 	if g == nil {
 		g = &group{labels: op.Labels, key: key, members: make(map[string]*account)}
 		s.groups[key] = g
 	}
-	rejected := s.refuseGroup(e, g, p)
 	seconds := float64(e.Received) / 1000
+	if op.Op != narthex.GroupFail && s.repeat(g, e) {
+		g.ttl, g.pushed, g.touched = op.TTL.Milliseconds(), e.Received, e.Received
+		s.note(g, pushTime, pushTimeHelp, seconds)
+		return nil
+	}
+	rejected := s.refuseGroup(e, g, p)
 	if op.Op == narthex.GroupFail || len(rejected) > 0 {
+		if g.pushed == 0 { // never pushed rightly: it lasts as this push says
+			g.ttl, g.touched = op.TTL.Milliseconds(), e.Received
+		}
 		s.note(g, failureTime, "Last Unix time when changing this group in the Pushgateway failed.", seconds)
 		if !s.has(g, pushTime) {
 			s.note(g, pushTime, pushTimeHelp, 0)
 		}
 		return rejected
 	}
-	g.ttl, g.pushed = op.TTL.Milliseconds(), e.Received
+	g.ttl, g.pushed, g.touched = op.TTL.Milliseconds(), e.Received, e.Received
 	s.supplant(g, e)
 	for i := range e.items {
 		s.member(g, &e.items[i])
@@ -55,7 +67,44 @@ func (s *State) foldGroup(e *Entry, p Policy) []narthex.Rejection {
 	return nil
 }
 
+// repeat sets the group's series if they are those that it has already, each of
+// the same type: the usual push, which needs no look at anything else.
+func (s *State) repeat(g *group, e *Entry) bool {
+	if len(e.items)+2 != len(g.members) { // and the two gauges of its times
+		return false
+	}
+	s.pushes++
+	for i := range e.items {
+		it := &e.items[i]
+		a := g.members[it.key]
+		if a == nil || a.typ != it.typ || a.family != it.family || a.pushed == s.pushes {
+			return false
+		}
+		a.pushed = s.pushes // a series that comes twice is not the usual push
+	}
+	for i := range e.items {
+		g.members[e.items[i].key].set(&e.items[i])
+	}
+	return true
+}
+
+// set gives a member of a group the item's value.
+func (a *account) set(it *item) {
+	last := it.samples[len(it.samples)-1]
+	a.value, a.hist, a.dirty = last.Value, last.Histogram.Clone(), true
+	a.unit, a.help = it.unit, it.help
+}
+
 const pushTimeHelp = "Last Unix time when changing this group in the Pushgateway succeeded."
+
+// full rejects the whole entry.
+func full(e *Entry) []narthex.Rejection {
+	out := []narthex.Rejection{{Series: e.group.Labels.String(), Reason: ledgerFull}}
+	for i := range e.items {
+		out = append(out, narthex.Rejection{Series: keyText(e.items[i].key), Reason: ledgerFull})
+	}
+	return out
+}
 
 // refuseGroup says which of the entry's items can't be in the group: those
 // that somebody else keeps, and those whose metric has another type elsewhere.
@@ -69,7 +118,7 @@ func (s *State) refuseGroup(e *Entry, g *group, p Policy) (rejected []narthex.Re
 		why := ""
 		a := s.byKey[it.key]
 		switch {
-		case a != nil && a.ended: // left its group; the next tick has not come
+		case a != nil && (a.ended || a.gone): // it left its group
 		case a == nil:
 			if fresh++; len(s.accounts)+fresh > p.MaxSeries {
 				why = ledgerFull
@@ -154,10 +203,8 @@ func (s *State) member(g *group, it *item) {
 	if g.members[it.key] != nil {
 		s.enlist(a, -1)
 	}
-	a.group, a.ended, a.typ, a.dirty = g, false, it.typ, true
-	a.family, a.unit, a.help = it.family, it.unit, it.help
-	last := it.samples[len(it.samples)-1]
-	a.value, a.hist = last.Value, last.Histogram.Clone()
+	a.group, a.ended, a.gone, a.typ, a.family = g, false, false, it.typ, it.family
+	a.set(it)
 	g.members[it.key] = a
 	s.enlist(a, 1)
 }
@@ -195,7 +242,7 @@ func (s *State) dismiss(a *account, key string) {
 // expireGroups ends the groups whose time to live is over at t.
 func (s *State) expireGroups(t int64) {
 	for _, g := range s.groups {
-		if g.ttl > 0 && t-g.pushed > g.ttl {
+		if g.ttl > 0 && t-g.touched > g.ttl {
 			s.endGroup(g)
 		}
 	}

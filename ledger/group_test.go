@@ -47,7 +47,7 @@ func TestGroup(t *testing.T) {
 	tick := func() string {
 		now = now.Add(10 * time.Second)
 		var keep strings.Builder
-		for line := range strings.Lines(text(s.Tick(now.UnixMilli(), p))) {
+		for line := range strings.Lines(text(tickOf(s, now.UnixMilli(), p))) {
 			if !strings.Contains(line, "_time_seconds") {
 				keep.WriteString(strings.ReplaceAll(line, `{job="j"}`, ""))
 			}
@@ -110,7 +110,7 @@ func TestGroupTimes(t *testing.T) {
 	times := func() string {
 		at = at.Add(time.Second)
 		var out []string
-		leads, values := s.Tick(at.UnixMilli(), p)
+		leads, values := tickOf(s, at.UnixMilli(), p)
 		for _, x := range append(leads, values...) {
 			if name := x.Labels.Get(narthex.MetricName); strings.HasSuffix(name, "_time_seconds") {
 				out = append(out, fmt.Sprint(strings.TrimSuffix(name, "_time_seconds"), " ", x.Samples[0].Value-float64(epoch.Unix())))
@@ -157,7 +157,7 @@ func TestGroupIsThereAfter26Hours(t *testing.T) {
 	last := epoch
 	n := 0
 	for at := epoch; at.Before(epoch.Add(26 * time.Hour)); at = at.Add(15 * time.Second) {
-		_, values := s.Tick(at.UnixMilli(), p)
+		_, values := tickOf(s, at.UnixMilli(), p)
 		for _, x := range values {
 			if x.Labels.Get(narthex.MetricName) == "job_success" {
 				if gap := at.Sub(last); gap > 5*time.Minute {

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -36,21 +37,48 @@ func checkHistogram(h *narthex.Histogram) error {
 	if h.Schema == narthex.CustomBounds {
 		return checkClassic(h)
 	}
-	if h.Schema < minSchema || h.Schema > maxSchema || !(h.ZeroThreshold >= 0 && h.ZeroThreshold <= maxFinite) {
+	if h.Schema < minSchema || h.Schema > maxSchema || !(h.ZeroThreshold >= 0 && h.ZeroThreshold <= 1) {
 		return fmt.Errorf("schema %d and zero threshold %v", h.Schema, h.ZeroThreshold)
 	}
+	if wrongShape(h) {
+		return errors.New("spans that overlap, lie too far out, or do not fit the counts")
+	}
+	return nil
+}
+
+// farOut bounds the index of a native bucket: at the finest schema 2^±1024 is
+// bucket ±2^18.
+const farOut = 1 << 20
+
+// wrongShape reports whether the parts of h, which may be nil, do not fit each
+// other, so that it can't be added to.
+func wrongShape(h *narthex.Histogram) bool {
+	if h == nil {
+		return false
+	}
+	if h.Schema == narthex.CustomBounds {
+		return len(h.Positive.Counts) != len(h.Bounds)+1
+	}
+	if h.Schema < minSchema || h.Schema > maxSchema || math.IsNaN(h.ZeroThreshold) {
+		return true
+	}
 	for _, b := range []narthex.Buckets{h.Positive, h.Negative} {
-		n := uint64(0)
+		n, index := uint64(0), int64(0)
 		for i, s := range b.Spans {
-			if n += uint64(s.Length); i > 0 && s.Offset < 0 || s.Offset > 1<<20 || s.Offset < -1<<20 {
-				return fmt.Errorf("spans that overlap")
+			n += uint64(s.Length)
+			index += int64(s.Offset)
+			if i > 0 && s.Offset < 0 || index < -farOut {
+				return true
+			}
+			if index += int64(s.Length); index > farOut {
+				return true
 			}
 		}
 		if n != uint64(len(b.Counts)) {
-			return fmt.Errorf("%d counts in spans of %d buckets", len(b.Counts), n)
+			return true
 		}
 	}
-	return nil
+	return false
 }
 
 func checkClassic(h *narthex.Histogram) error {
@@ -68,12 +96,13 @@ func checkClassic(h *narthex.Histogram) error {
 // refuseHistogram says why the item's histograms can't be added to have, which
 // is nil for a new account.
 func refuseHistogram(have *narthex.Histogram, it *item) string {
-	total := 0.0
+	total, sum := 0.0, 0.0
 	if have != nil {
-		total = have.Count
+		total, sum = have.Count, have.Sum
 	}
 	for _, s := range it.samples {
 		h := s.Histogram
+		sum += h.Sum
 		switch total += h.Count; {
 		case have == nil:
 			have = h
@@ -83,8 +112,8 @@ func refuseHistogram(have *narthex.Histogram, it *item) string {
 			return fmt.Sprintf("its buckets are %s, but the ledger keeps %s: counts of different buckets can't be added; use one layout for the name", boundsText(h.Bounds), boundsText(have.Bounds))
 		}
 	}
-	if total > maxFinite {
-		return "the count would pass the largest number"
+	if total > maxFinite || math.IsInf(sum, 0) {
+		return "the count or the sum would pass the largest number"
 	}
 	return ""
 }
@@ -126,14 +155,7 @@ func merge(dst, src *narthex.Histogram) {
 		return
 	}
 	a, b := newCounts(dst), newCounts(src)
-	schema := min(a.schema, b.schema)
-	a.coarsen(schema)
-	b.coarsen(schema)
-	for a.zeroThreshold != b.zeroThreshold {
-		wider := max(a.zeroThreshold, b.zeroThreshold)
-		a.widenZero(wider)
-		b.widenZero(wider)
-	}
+	align(a, b)
 	a.zero += b.zero
 	for side := range a.sides {
 		for i, n := range b.sides[side] {

@@ -36,7 +36,7 @@ func TestClassicHistogram(t *testing.T) {
 	at := epoch.UnixMilli()
 	tick := func() string {
 		at += 10 * sec
-		return text(s.Tick(at, p))
+		return text(tickOf(s, at, p))
 	}
 	fold(t, s, p, epoch, 1, observe(t, "lat", "1, 2.5", 0.5, 1, 2, 9))
 	got := tick()
@@ -152,7 +152,7 @@ func TestNativeMerge(t *testing.T) {
 			x := observe(t, "n", "native")
 			x.Samples[0].Histogram = h
 			fold(t, s, ledger.Policy{}, epoch, i, x)
-			_, v := s.Tick(epoch.UnixMilli()+int64(i+1)*15*sec, ledger.Policy{})
+			_, v := tickOf(s, epoch.UnixMilli()+int64(i+1)*15*sec, ledger.Policy{})
 			got := v[0].Samples[0].Histogram
 			if n := len(got.Positive.Counts) + len(got.Negative.Counts); n > 160 {
 				t.Errorf("%d buckets", n)

@@ -21,6 +21,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,7 +34,9 @@ import (
 type Options struct {
 	// Dir is the directory of the log and the checkpoint; it is made if need be.
 	Dir string
-	// Sink takes the ticks' samples and those with times of their own.
+	// Sink takes the ticks' samples and those with times of their own. If it has
+	// a method Sync() error, that is called before a checkpoint takes the place
+	// of the log.
 	Sink narthex.Sink
 	// Policy says when samples are written.
 	Policy Policy
@@ -76,6 +79,7 @@ type Ledger struct {
 	written  map[string]bool // keys of segments that are stored
 	inflight *inflight
 	sender   sender
+	outbox   outbox
 	saveCtx  context.Context // ends soon after the ledger is closed
 	endSave  context.CancelFunc
 	lastSave int64 // the tick at the last checkpoint, ms
@@ -131,7 +135,9 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 		inflight: newInflight(), written: make(map[string]bool),
 	}
 	l.saveCtx, l.endSave = context.WithCancel(context.Background())
-	l.sender.sink, l.sender.log, l.sender.stats = o.Sink, o.Logger, &l.stats
+	sink := guarded{o.Sink, o.Logger}
+	l.sender.sink, l.sender.log, l.sender.stats = sink, o.Logger, &l.stats
+	l.outbox = outbox{sink: sink, log: o.Logger, stats: &l.stats, closing: l.closing}
 	if err := l.open(ctx); err != nil {
 		l.endSave()
 		if l.unlock != nil {
@@ -170,7 +176,13 @@ func (l *Ledger) Write(ctx context.Context, b *narthex.Batch) error {
 	if err != nil {
 		return err
 	}
+	if l.outbox.full() && brings(e) {
+		return narthex.Errorf(narthex.Unavailable, "the store is away and too many samples wait for it: try again later, under the same id")
+	}
 	req := &request{entry: e, record: appendEntry(nil, e), done: make(chan error, 1)}
+	if len(req.record) > maxFrame/2 {
+		return narthex.Errorf(narthex.TooLarge, "the push takes %d bytes of the log, more than fit: send it in parts", len(req.record))
+	}
 	select {
 	case <-l.closing:
 		return errStopping
@@ -196,9 +208,14 @@ func (l *Ledger) Write(ctx context.Context, b *narthex.Batch) error {
 	b.Duplicate = req.out.Duplicate
 	b.Rejected = append(b.Rejected, req.out.Rejected...)
 	if err == nil && len(req.out.Samples) > 0 {
-		l.pass(ctx, b, req)
+		l.outbox.pass(ctx, b, req.out.Samples, req.passed)
 	}
 	return err
+}
+
+// brings reports whether the entry has samples with times of their own.
+func brings(e *Entry) bool {
+	return e.group == nil && slices.ContainsFunc(e.items, func(it item) bool { return it.as == narthex.AsSample })
 }
 
 var errStopping = &narthex.Error{Kind: narthex.Unavailable, Msg: "narthex is stopping"}
@@ -221,7 +238,7 @@ func (l *Ledger) Tick(ctx context.Context) error {
 func (l *Ledger) Lookup(identity, id string) (written time.Time, ok bool) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	ms, ok := l.state.Lookup(NewID(identity, id))
+	ms, ok := l.state.Lookup(NewID(identity, id), l.sender.taken.Load())
 	if ms != 0 {
 		written = time.UnixMilli(ms)
 	}

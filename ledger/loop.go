@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"narthex"
@@ -74,8 +75,8 @@ func (l *Ledger) drain() {
 		}
 		break
 	}
-	l.sender.wait()
 	defer time.AfterFunc(closeWait, l.endSave).Stop()
+	l.sender.wait()
 	if l.saving {
 		l.finishCheckpoint(<-l.saved)
 	}
@@ -93,7 +94,6 @@ const closeWait = 5 * time.Second
 // or whole of rejected series is answered without being logged.
 func (l *Ledger) commit(group []*request) {
 	now := l.o.Now().UnixMilli()
-	var logged []*request
 	var records [][]byte
 	inGroup := make(map[ID]bool, len(group))
 	answers := make([]error, len(group))
@@ -106,7 +106,7 @@ func (l *Ledger) commit(group []*request) {
 			}
 			r.out.Rejected = nil
 			inGroup[r.entry.ID] = true
-			logged, records = append(logged, r), append(records, r.record)
+			records = append(records, r.record)
 			continue
 		}
 		r.out.Duplicate, answers[i] = dup, err
@@ -114,7 +114,7 @@ func (l *Ledger) commit(group []*request) {
 	if len(records) > 0 {
 		if err := l.log(records); err != nil {
 			l.o.Logger.Error("the log can't be written; pushes are answered 503 until it can", "err", err)
-			err = narthex.Errorf(narthex.Unavailable, "the log can't be written (disk full or failing?), nothing of this push was kept: try again later: %w", err)
+			err = &narthex.Error{Kind: narthex.Unavailable, Msg: "the log can't be written (disk full or failing?), nothing of this push was kept: try again later, under the same id", Err: err}
 			for i, r := range group {
 				if inGroup[r.entry.ID] {
 					answers[i] = err
@@ -180,21 +180,31 @@ var errBusy = errors.New("the tick was skipped: the one before is still being wr
 func (l *Ledger) tick(t *tickRequest) {
 	at := Grid(t.now.UnixMilli(), l.policy.Interval)
 	switch {
-	case at <= l.state.last:
+	case at == l.state.last:
 		t.done <- nil
+		return
+	case at < l.state.last:
+		l.stats.ticksSkipped.Add(1)
+		t.done <- fmt.Errorf("the clock says %s, before the last tick at %s: nothing is written until it has caught up",
+			t.now.UTC().Format(time.RFC3339), time.UnixMilli(l.state.last).UTC().Format(time.RFC3339))
 		return
 	case l.sender.busy():
 		l.stats.ticksSkipped.Add(1)
 		t.done <- errBusy
 		return
 	}
-	if err := l.log([][]byte{appendTick(nil, at, l.policy.Interval)}); err != nil {
+	taken := l.sender.taken.Load()
+	if err := l.log([][]byte{appendTick(nil, at, taken, l.policy.Interval)}); err != nil {
 		t.done <- err
 		return
 	}
 	l.mu.Lock()
+	l.state.Confirm(taken)
 	leads, values := l.state.Tick(at, l.policy)
 	l.mu.Unlock()
 	l.stats.ticks.Add(1)
-	l.sender.start(t, leads, values, l.inflight.begin())
+	ctx, cancel := context.WithCancel(t.ctx)
+	stop := context.AfterFunc(l.saveCtx, cancel)
+	done := l.inflight.begin()
+	l.sender.start(ctx, t, at, leads, values, func() { stop(); cancel(); done() })
 }

@@ -22,6 +22,10 @@ func appendEntry(dst []byte, e *Entry) []byte {
 	enc.raw(e.Digest[:])
 	enc.int(e.Received)
 	enc.group(e.group)
+	enc.byte(flags(e.source != ID{}))
+	if e.source != (ID{}) {
+		enc.raw(e.source[:])
+	}
 	enc.uint(uint64(len(e.items)))
 	for _, it := range e.items {
 		enc.string(it.key)
@@ -33,6 +37,9 @@ func appendEntry(dst []byte, e *Entry) []byte {
 		enc.uint(uint64(len(it.samples)))
 		for _, x := range it.samples {
 			enc.int(e.Received - x.Time)
+			if e.source != (ID{}) {
+				enc.int(x.Start)
+			}
 			enc.number(x.Value)
 			enc.histogram(x.Histogram)
 		}
@@ -40,10 +47,13 @@ func appendEntry(dst []byte, e *Entry) []byte {
 	return enc.b
 }
 
-func appendTick(dst []byte, t int64, interval time.Duration) []byte {
+// appendTick appends the record of the tick t. taken is the newest tick that
+// the store has taken by then.
+func appendTick(dst []byte, t, taken int64, interval time.Duration) []byte {
 	enc := encoder{dst}
 	enc.byte(recordTick)
 	enc.int(t)
+	enc.int(t - taken)
 	enc.uint(uint64(interval.Milliseconds()))
 	return enc.b
 }
@@ -52,6 +62,7 @@ func appendTick(dst []byte, t int64, interval time.Duration) []byte {
 type record struct {
 	entry    *Entry
 	tick     int64
+	taken    int64
 	interval time.Duration
 }
 
@@ -62,7 +73,8 @@ func parseRecord(b []byte) (record, error) {
 	case recordEntry:
 		r.entry = parseEntry(d)
 	case recordTick:
-		r.tick, r.interval = d.int(), time.Duration(d.uint())*time.Millisecond
+		r.tick = d.int()
+		r.taken, r.interval = r.tick-d.int(), time.Duration(d.uint())*time.Millisecond
 		if d.err == nil && (r.tick <= 0 || r.interval <= 0) {
 			d.fail()
 		}
@@ -78,6 +90,9 @@ func parseEntry(d *decoder) *Entry {
 	copy(e.Digest[:], d.raw(uint64(len(e.Digest))))
 	e.Received = d.int()
 	e.group = d.group()
+	if d.byte() != 0 {
+		copy(e.source[:], d.raw(uint64(len(e.source))))
+	}
 	e.items = make([]item, 0, d.count(7))
 	for range cap(e.items) {
 		it := item{key: d.string(), typ: narthex.Type(d.byte()), as: narthex.As(d.byte()), family: d.string(), unit: d.string(), help: d.string()}
@@ -86,7 +101,12 @@ func parseEntry(d *decoder) *Entry {
 		}
 		it.samples = make([]narthex.Sample, 0, d.count(3))
 		for range cap(it.samples) {
-			it.samples = append(it.samples, narthex.Sample{Time: e.Received - d.int(), Value: d.number(), Histogram: d.histogram()})
+			x := narthex.Sample{Time: e.Received - d.int()}
+			if e.source != (ID{}) {
+				x.Start = d.int()
+			}
+			x.Value, x.Histogram = d.number(), d.histogram()
+			it.samples = append(it.samples, x)
 		}
 		if check(narthex.Series{As: it.as, Samples: it.samples}, e.group != nil) != nil {
 			d.fail()

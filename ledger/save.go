@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -50,6 +51,11 @@ func (l *Ledger) finishCheckpoint(c checkpointed) {
 	if c.err != nil {
 		l.stats.checkpointFails.Add(1)
 		l.o.Logger.Error("the ledger can't save its checkpoint; the log grows until it can", "err", c.err)
+		// It may have been saved all the same. The directory is locked, so
+		// whatever is there is this ledger's own.
+		if e, err := l.store.Load(context.Background(), checkpointKey); err == nil {
+			l.entry = e
+		}
 		return
 	}
 	l.stats.checkpoints.Add(1)
@@ -90,7 +96,12 @@ type snapshot struct {
 	file     int
 	inflight *inflight
 	mark     uint64
+	sink     narthex.Sink
 }
+
+// syncer is a sink whose writes survive the process but perhaps not a power
+// cut until Sync has returned.
+type syncer interface{ Sync() error }
 
 // snapshot begins a new log file, so that the files before it and the snapshot
 // say the same, and encodes the state.
@@ -99,7 +110,7 @@ func (l *Ledger) snapshot() (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &snapshot{prev: l.entry, file: file, segments: make(map[string][]byte), inflight: l.inflight, mark: l.inflight.mark()}
+	s := &snapshot{prev: l.entry, file: file, segments: make(map[string][]byte), inflight: l.inflight, mark: l.inflight.mark(), sink: l.o.Sink}
 	for _, seg := range l.state.ids.closed {
 		if seg.key == "" {
 			seg.key = fmt.Sprintf("ids/%d-%d", seg.first, file)
@@ -127,6 +138,12 @@ func (s *snapshot) save(ctx context.Context, store state.Store) checkpointed {
 		c.err = fmt.Errorf("the store has not taken all samples: %w", err)
 		return c
 	}
+	if sink, ok := s.sink.(syncer); ok {
+		if err := sink.Sync(); err != nil {
+			c.err = fmt.Errorf("sync the store: %w", err)
+			return c
+		}
+	}
 	for key, data := range s.segments {
 		old, err := store.Load(ctx, key)
 		if err == nil {
@@ -153,6 +170,11 @@ func (l *Ledger) restore(ctx context.Context) (file int, frame uint64, err error
 		return 1, 1, nil
 	}
 	d := &decoder{b: e.Data}
+	defer func() {
+		if err == nil {
+			l.sender.taken.Store(l.state.taken)
+		}
+	}()
 	file, frame = int(d.uint()), d.uint()
 	path := filepath.Join(l.o.Dir, "state", checkpointKey)
 	if d.err != nil {
@@ -174,7 +196,25 @@ func (l *Ledger) restore(ctx context.Context) (file int, frame uint64, err error
 		}
 		l.written[seg.key] = true
 	}
-	return file, frame, nil
+	return file, frame, l.sweep()
+}
+
+// sweep deletes what a crash left among the state's files: values that were not
+// finished, and segments that no checkpoint refers to.
+func (l *Ledger) sweep() error {
+	dir := filepath.Join(l.o.Dir, "state")
+	unfinished, err := filepath.Glob(filepath.Join(dir, ".new-*"))
+	more, err2 := filepath.Glob(filepath.Join(dir, "ids", "*"))
+	err = errors.Join(err, err2)
+	for _, path := range append(unfinished, more...) {
+		if !l.written["ids/"+filepath.Base(path)] {
+			err = errors.Join(err, os.Remove(path))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("clear what a crash left: %w", err)
+	}
+	return nil
 }
 
 // replay folds what the log holds beyond the checkpoint, writes its samples
@@ -199,29 +239,35 @@ func (l *Ledger) replay(ctx context.Context, dir string, first int) error {
 			l.o.Logger.Warn("cut an unfinished write off the log's end; it had not been acknowledged", "file", logPath(dir, n), "bytes", torn)
 		}
 	}
-	if len(files) > 0 && files[len(files)-1] < first {
-		l.wal.number = first - 1
-	}
+	// Never below the checkpoint's file, whatever was moved away.
+	l.wal.number = max(l.wal.number, first-1)
 	_, err = l.wal.rotate()
 	return err
 }
 
 // redo does again what a record says.
 func (l *Ledger) redo(ctx context.Context, r record) error {
+	p := l.policy
 	if r.entry == nil {
-		p := l.policy
 		p.Interval = r.interval
+		l.state.Confirm(r.taken)
 		leads, values := l.state.Tick(r.tick, p)
-		if err := l.sender.send(ctx, leads, values, l.inflight.begin()); err != nil {
-			l.o.Logger.Warn("the store does not take a tick's samples; the next tick restates them", "err", err)
+		if err := l.sender.send(ctx, r.tick, leads, values, l.inflight.begin()); err != nil {
+			l.o.Logger.Warn("the store does not take a tick's samples; they are written again", "err", err)
 		}
 		return nil
 	}
 	l.stats.replayed.Add(1)
-	out, err := l.state.Fold(r.entry, r.entry.Received, l.policy)
-	if err == nil && len(out.Samples) > 0 {
-		b := &narthex.Batch{Received: r.entry.received()}
-		l.pass(ctx, b, &request{out: out, passed: l.inflight.begin()})
+	p.MaxSeries = math.MaxInt // it was taken under the limit of its day
+	out, err := l.state.Fold(r.entry, r.entry.Received, p)
+	if err != nil {
+		return err
 	}
-	return err
+	if n := len(out.Rejected); n > 0 {
+		l.o.Logger.Debug("series of a logged entry are rejected, as they were", "series", n, "first", out.Rejected[0].Series, "reason", out.Rejected[0].Reason)
+	}
+	if len(out.Samples) > 0 {
+		l.outbox.pass(ctx, &narthex.Batch{Received: r.entry.received()}, out.Samples, l.inflight.begin())
+	}
+	return nil
 }

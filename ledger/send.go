@@ -2,8 +2,10 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"narthex"
@@ -15,6 +17,7 @@ type sender struct {
 	log   *slog.Logger
 	stats *counters
 
+	taken   atomic.Int64 // ms; the newest tick that the sink has taken
 	mu      sync.Mutex
 	running bool
 	idle    sync.WaitGroup
@@ -34,12 +37,12 @@ func (s *sender) wait() { s.idle.Wait() }
 
 // start writes the tick's samples in a goroutine of its own and answers the
 // request. done is called once the store has all that it must have.
-func (s *sender) start(t *tickRequest, leads, values []narthex.Series, done func()) {
+func (s *sender) start(ctx context.Context, t *tickRequest, tick int64, leads, values []narthex.Series, done func()) {
 	s.mu.Lock()
 	s.running = true
 	s.mu.Unlock()
 	s.idle.Go(func() {
-		err := s.send(t.ctx, leads, values, done)
+		err := s.send(ctx, tick, leads, values, done)
 		s.mu.Lock()
 		s.running = false
 		s.mu.Unlock()
@@ -50,7 +53,10 @@ func (s *sender) start(t *tickRequest, leads, values []narthex.Series, done func
 // maxKept bounds the leads that wait for a sink that is down.
 const maxKept = 1_000_000
 
-func (s *sender) send(ctx context.Context, leads, values []narthex.Series, done func()) error {
+// send writes the tick's leads, with those that are still to be written, and
+// then its values. done, and those kept from earlier ticks, are called once the
+// values are taken: they say all that the earlier ones would have said.
+func (s *sender) send(ctx context.Context, tick int64, leads, values []narthex.Series, done func()) error {
 	s.leads = append(s.leads, leads...)
 	s.kept = append(s.kept, done)
 	if err := s.write(ctx, s.leads); err != nil {
@@ -61,70 +67,39 @@ func (s *sender) send(ctx context.Context, leads, values []narthex.Series, done 
 		return err
 	}
 	s.leads = nil
+	if err := s.write(ctx, values); err != nil {
+		return err
+	}
+	s.taken.Store(tick)
 	for _, f := range s.kept {
 		f()
 	}
 	s.kept = nil
-	return s.write(ctx, values)
+	return nil
 }
 
+// write hands the series to the sink. What the sink refuses for good is found by
+// halves, told and dropped: it would come back however often it were written.
 func (s *sender) write(ctx context.Context, series []narthex.Series) error {
 	if len(series) == 0 {
 		return nil
 	}
 	b := &narthex.Batch{Received: time.UnixMilli(series[0].Samples[0].Time), Series: series, Totals: true}
-	if err := s.sink.Write(ctx, b); err != nil {
+	err := s.sink.Write(ctx, b)
+	if err != nil && !narthex.IsRejected(err) {
 		s.stats.sinkErrors.Add(1)
 		return err
 	}
-	for _, r := range b.Rejected {
-		s.log.Warn("the store refused a total", "series", r.Series, "reason", r.Reason)
+	if half := len(series) / 2; err != nil && half > 0 {
+		return errors.Join(s.write(ctx, series[:half]), s.write(ctx, series[half:]))
+	}
+	if err != nil {
+		b.Reject(series[0].Labels.String(), err.Error())
+	}
+	if n := len(b.Rejected); n > 0 {
+		s.stats.rejected.Add(uint64(n))
+		s.log.Warn("the store refused totals", "series", n, "first", b.Rejected[0].Series, "reason", b.Rejected[0].Reason)
 	}
 	s.stats.samples.Add(uint64(len(series)))
 	return nil
-}
-
-// pass hands an entry's samples with times of their own to the sink. They are
-// durable in the log by now; if the sink fails they are tried again until it
-// takes them, and the checkpoint waits for that.
-func (l *Ledger) pass(ctx context.Context, b *narthex.Batch, r *request) {
-	out := &narthex.Batch{ID: b.ID, Identity: b.Identity, Received: b.Received, Series: r.out.Samples}
-	err := l.o.Sink.Write(ctx, out)
-	b.Rejected = append(b.Rejected, out.Rejected...)
-	l.stats.rejected.Add(uint64(len(out.Rejected)))
-	if err == nil || narthex.IsRejected(err) {
-		if err != nil {
-			for _, s := range out.Series {
-				b.Reject(s.Labels.String(), err.Error())
-			}
-		}
-		l.stats.samples.Add(uint64(len(out.Series)))
-		r.passed()
-		return
-	}
-	l.stats.sinkErrors.Add(1)
-	l.o.Logger.Warn("the store does not take samples; they are in the log and will be tried again", "err", err)
-	go l.retry(out, r.passed)
-}
-
-// retry writes the batch until the sink takes it or the ledger is closed; the
-// log still has it then.
-func (l *Ledger) retry(b *narthex.Batch, done func()) {
-	wait := time.NewTimer(0)
-	defer wait.Stop()
-	for pause := time.Second; ; pause = min(2*pause, time.Minute) {
-		wait.Reset(pause)
-		select {
-		case <-wait.C:
-		case <-l.closing:
-			return
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		err := l.o.Sink.Write(ctx, b)
-		cancel()
-		if err == nil || narthex.IsRejected(err) {
-			done()
-			return
-		}
-	}
 }

@@ -16,9 +16,12 @@ type State struct {
 	byKey    map[string]*account
 	groups   map[string]*group // by their labels' keys
 	uses     map[string]map[narthex.Type]int
+	pushes   uint64 // to groups, in this process
+	memories int    // of all accounts' sources
 	ids      seen
-	ticks    ticks
+	ticks    ticks // that the store has taken
 	last     int64 // ms; the last tick
+	taken    int64 // ms; the newest tick that the store has taken
 	clock    int64 // ms; the newest time that a fold or a tick was given
 }
 
@@ -54,17 +57,20 @@ func (s *State) Fold(e *Entry, now int64, p Policy) (Outcome, error) {
 	s.ids.add(e.ID, mark{digest: e.Digest, after: s.last}, s.clock, p.Horizon.Milliseconds())
 	var out Outcome
 	if e.group != nil {
-		out.Rejected = s.foldGroup(e, p)
+		if out.Rejected = s.foldGroup(e, p); len(out.Rejected) > 0 {
+			delete(s.ids.open, e.ID) // nothing was counted: a retry gets the same answer, or a better one
+		}
 		return out, nil
 	}
 	for i := range e.items {
 		it := &e.items[i]
-		if why := s.refuse(it, p); why != "" {
+		if why := s.refuse(e, it, p); why != "" {
 			out.Rejected = append(out.Rejected, narthex.Rejection{Series: keyText(it.key), Reason: why})
 		} else if it.as == narthex.AsSample {
 			out.Samples = append(out.Samples, it.series())
 		} else {
-			s.account(it).fold(it)
+			a := s.account(it)
+			a.fold(s.increments(e, it, a))
 		}
 	}
 	return out, nil
@@ -87,10 +93,13 @@ func (s *State) known(e *Entry, now int64, p Policy) (bool, error) {
 
 const ledgerFull = "the ledger is full (limits.series): delete or merge series, or raise the limit"
 
-// refuse says why an item can't be folded, or "".
-func (s *State) refuse(it *item, p Policy) string {
+// refuse says why an item of e can't be folded, or "".
+func (s *State) refuse(e *Entry, it *item, p Policy) string {
 	if a, ok := s.byKey[it.key]; ok {
-		return a.refuse(it)
+		if why := a.refuse(it); why != "" {
+			return why
+		}
+		return s.refuseTotal(e, it, a, p)
 	}
 	if why := s.refuseName(it); why != "" || it.as == narthex.AsSample {
 		return why
@@ -99,7 +108,10 @@ func (s *State) refuse(it *item, p Policy) string {
 		return ledgerFull
 	}
 	a := account{typ: it.keptAs()}
-	return a.refuse(it)
+	if why := a.refuse(it); why != "" {
+		return why
+	}
+	return s.refuseTotal(e, it, &a, p)
 }
 
 // refuseName keeps the series of a classic histogram its own: nobody else may
@@ -122,7 +134,7 @@ func (s *State) refuseName(it *item) string {
 			continue
 		}
 		key := ls.With(narthex.MetricName, base).With("le", "").AppendKey(nil)
-		if a := s.byKey[string(key)]; a != nil && a.hist != nil && a.group == nil {
+		if a := s.byKey[string(key)]; a != nil && a.hist != nil && a.group == nil && !a.gone {
 			return "the ledger keeps the histogram " + base + ", to which this series belongs: push observations of it, or give the series another name"
 		}
 	}
@@ -135,7 +147,7 @@ func (s *State) refusesAll(e *Entry, p Policy) (rejected []narthex.Rejection, al
 		return nil, false
 	}
 	for i := range e.items {
-		why := s.refuse(&e.items[i], p)
+		why := s.refuse(e, &e.items[i], p)
 		if why == "" {
 			return nil, false
 		}
@@ -160,14 +172,30 @@ func (s *State) add(key string, a *account) {
 	s.accounts = append(s.accounts, a)
 }
 
+// Confirm says that the store has taken the tick t's samples. What it has not
+// taken is written again, at each tick, until it has.
+func (s *State) Confirm(t int64) {
+	if t > s.taken && t <= s.last {
+		s.taken = t
+		s.ticks = s.ticks.add(t)
+	}
+}
+
 // Lookup says whether an id was folded, and returns the tick at which it was
-// written in ms since the epoch, 0 if that is still to come.
-func (s *State) Lookup(id ID) (written int64, ok bool) {
+// written in ms since the epoch, 0 if that is still to come. confirmed is the
+// newest tick that the store is known to have taken.
+func (s *State) Lookup(id ID, confirmed int64) (written int64, ok bool) {
 	m, ok := s.ids.find(id)
 	if !ok {
 		return 0, false
 	}
-	return s.ticks.after(m.after), true
+	if t := s.ticks.after(m.after); t != 0 {
+		return t, true
+	}
+	if confirmed > m.after {
+		return confirmed, true
+	}
+	return 0, true
 }
 
 // Sizes returns how many series and ids the state holds.
@@ -183,6 +211,7 @@ func (s *State) forget(drop func(*account) bool) {
 			return false
 		}
 		delete(s.byKey, string(a.labels.AppendKey(nil)))
+		s.memories -= len(a.sources)
 		return true
 	})
 }

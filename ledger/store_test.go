@@ -180,3 +180,10 @@ func text(groups ...[]narthex.Series) string {
 }
 
 var errDisk = errors.New("no space left on device")
+
+// tickOf is a tick whose samples the store takes.
+func tickOf(s *ledger.State, t int64, p ledger.Policy) (leads, values []narthex.Series) {
+	leads, values = s.Tick(t, p)
+	s.Confirm(t)
+	return leads, values
+}

@@ -29,24 +29,27 @@ func (s *State) Tick(t int64, p Policy) (leads, values []narthex.Series) {
 	if t <= s.last {
 		return nil, nil
 	}
+	// Ids expire by the tick before this one: a clock that leaps ahead for a
+	// moment does not make the ledger forget.
+	before := s.last - p.Horizon.Milliseconds()
+	s.ticks = s.ticks.expire(before)
+	s.ids.expire(before)
 	s.last, s.clock = t, max(s.clock, t)
-	s.ticks = s.ticks.add(t).expire(s.clock - p.Horizon.Milliseconds())
-	s.ids.expire(s.clock - p.Horizon.Milliseconds())
-
 	s.expireGroups(t)
 
 	drop := false
 	for _, a := range s.accounts {
+		s.memories -= a.forgetSources(t - p.Horizon.Milliseconds())
 		if at, ok := a.lead(t, p); ok {
 			leads = a.emit(leads, at, a.wrote, a.wroteHist, false)
 		}
-		if marker, ok := a.tick(t, p); ok {
+		if marker, ok := a.tick(t, s.taken, p); ok {
 			values = a.emit(values, t, a.value, a.hist, marker)
 		}
-		drop = drop || a.over(t, p)
+		drop = drop || a.over(t, s.taken, p)
 	}
 	if drop {
-		s.forget(func(a *account) bool { return a.over(t, p) })
+		s.forget(func(a *account) bool { return a.over(t, s.taken, p) })
 	}
 	return leads, values
 }
@@ -66,17 +69,23 @@ func (a *account) lead(t int64, p Policy) (at int64, due bool) {
 }
 
 // tick says whether the account has a sample at t, and whether that is the
-// marker of its end.
-func (a *account) tick(t int64, p Policy) (marker, due bool) {
+// marker of its end. taken is the newest tick that the store has taken: until it
+// has the account's last change, or its end, that is written at each tick.
+func (a *account) tick(t, taken int64, p Policy) (marker, due bool) {
 	switch age := t - a.changed; {
 	case a.ended:
 		due = a.written != 0
+		a.ended, a.gone, a.group, a.dirty = false, true, nil, false
 		a.written, a.stale = t, true
 		return true, due
 	case a.dirty:
 		a.dirty, a.changed, a.stale = false, t, false
+	case a.stale && a.written > taken:
+		a.written = t
+		return true, true
 	case a.stale:
 		return false, false
+	case a.changed > taken:
 	case a.group == nil && age >= p.Idle.Milliseconds():
 		a.written, a.stale = t, true
 		return true, true
@@ -87,15 +96,16 @@ func (a *account) tick(t int64, p Policy) (marker, due bool) {
 	return false, true
 }
 
-// over reports whether the account is to be dropped.
-func (a *account) over(t int64, p Policy) bool {
-	return a.ended || a.group == nil && a.stale && t-a.changed > p.Forget.Milliseconds()
+// over reports whether the account is to be dropped: its end is written and
+// taken, and its total is forgotten or was never the ledger's.
+func (a *account) over(t, taken int64, p Policy) bool {
+	return a.stale && a.written <= taken && !a.dirty && (a.gone && a.written < t || a.group == nil && t-a.changed > p.Forget.Milliseconds())
 }
 
 // emit appends the account's series with the value at t, or with staleness
 // markers.
 func (a *account) emit(to []narthex.Series, t int64, v float64, h *narthex.Histogram, marker bool) []narthex.Series {
-	if a.hist != nil && a.group == nil && a.hist.Schema == narthex.CustomBounds {
+	if a.hist != nil && a.group == nil && !a.gone && a.hist.Schema == narthex.CustomBounds {
 		return append(to, a.expand(cmp.Or(h, a.hist), t, marker)...)
 	}
 	x := narthex.Sample{Time: t, Value: v}

@@ -26,7 +26,7 @@ func play(t *testing.T, p ledger.Policy, steps ...string) string {
 		case scan(step, "x%d", &ticks):
 			for range ticks {
 				now = now.Add(p.Interval)
-				leads, values := s.Tick(ledger.Grid(now.UnixMilli(), p.Interval), p)
+				leads, values := tickOf(s, ledger.Grid(now.UnixMilli(), p.Interval), p)
 				out.WriteString(text(leads, values))
 			}
 			continue
@@ -161,16 +161,16 @@ func TestTickSkips(t *testing.T) {
 	s := ledger.NewState()
 	fold(t, s, p, epoch, 1, delta(t, "c_total", 1))
 	at := epoch.UnixMilli() + 15*sec
-	if _, v := s.Tick(at, p); len(v) != 1 {
+	if _, v := tickOf(s, at, p); len(v) != 1 {
 		t.Fatalf("first tick gave %d values", len(v))
 	}
 	fold(t, s, p, epoch, 2, delta(t, "c_total", 1))
 	for _, again := range []int64{at, at - 15*sec} {
-		if l, v := s.Tick(again, p); l != nil || v != nil {
+		if l, v := tickOf(s, again, p); l != nil || v != nil {
 			t.Errorf("a tick at %d after one at %d wrote %s", again, at, text(l, v))
 		}
 	}
-	if l, v := s.Tick(at+15*sec, p); text(l, v) != "30 c_total 2\n" {
+	if l, v := tickOf(s, at+15*sec, p); text(l, v) != "30 c_total 2\n" {
 		t.Errorf("the next tick wrote %s", text(l, v))
 	}
 }
@@ -181,9 +181,9 @@ func TestTickAfterPause(t *testing.T) {
 	p := ledger.Policy{Interval: 15 * time.Second}
 	s := ledger.NewState()
 	fold(t, s, p, epoch, 1, delta(t, "c_total", 1))
-	s.Tick(epoch.UnixMilli()+15*sec, p)
+	tickOf(s, epoch.UnixMilli()+15*sec, p)
 	fold(t, s, p, epoch.Add(700*time.Second), 2, delta(t, "c_total", 1))
-	if l, v := s.Tick(epoch.UnixMilli()+705*sec, p); text(l, v) != "690 c_total 1\n705 c_total 2\n" {
+	if l, v := tickOf(s, epoch.UnixMilli()+705*sec, p); text(l, v) != "690 c_total 1\n705 c_total 2\n" {
 		t.Errorf("got %s", text(l, v))
 	}
 }
@@ -208,7 +208,7 @@ func TestSparseCost(t *testing.T) {
 				if i := slices.Index(c.changes, at); i >= 0 {
 					fold(t, s, p, epoch.Add(at), i, delta(t, "c_total", 1))
 				}
-				l, v := s.Tick(epoch.Add(at+interval).UnixMilli(), p)
+				l, v := tickOf(s, epoch.Add(at+interval).UnixMilli(), p)
 				n += len(l) + len(v)
 			}
 			t.Logf("%d samples, dense would be %d: 1/%.1f", n, dense, float64(dense)/float64(n))
@@ -228,13 +228,13 @@ func TestForget(t *testing.T) {
 	at := epoch
 	for range 62 {
 		at = at.Add(time.Minute)
-		s.Tick(at.UnixMilli(), p)
+		tickOf(s, at.UnixMilli(), p)
 	}
 	if n, _ := s.Sizes(); n != 0 {
 		t.Fatalf("%d series after the forget time", n)
 	}
 	fold(t, s, p, at, 2, delta(t, "c_total", 3))
-	l, v := s.Tick(at.Add(time.Minute).UnixMilli(), p)
+	l, v := tickOf(s, at.Add(time.Minute).UnixMilli(), p)
 	if got := text(l, v); got != "3720 c_total 0\n3780 c_total 3\n" {
 		t.Errorf("reborn as %s", got)
 	}

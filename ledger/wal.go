@@ -1,19 +1,24 @@
 package ledger
 
 import (
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"runtime"
 )
 
-// The log is a directory of files, each a header and then frames. A frame is
-// one group commit: the records that were made durable by one fsync. It is
+// The log is a directory of files, each a header, a random salt (8 bytes), the
+// sum of these, and frames. A frame is one group commit: the records that were made durable
+// by one fsync. It is
 //
 //	magic (4) | length of payload (4) | number (8) | CRC-32C of all but itself (4) | payload
 //
+// where the sum begins with the salt, so that nothing that is pushed can look
+// like a frame;
 // little endian; numbers rise by one from frame to frame, also across files.
 // The payload is records, each behind its length as an unsigned varint.
 //
@@ -22,7 +27,9 @@ import (
 // off; a bad frame before a good one is damage, and is reported.
 const (
 	logHeader   = "narthex log 1\n"
-	frameMagic  = 0x4d52464e // "NFRM"
+	logSalted   = len(logHeader) + 8
+	logStart    = logSalted + 4 // where the first frame is, behind the header's sum
+	frameMagic  = 0x4d52464e    // "NFRM"
 	frameHeader = 20
 	maxFrame    = 256 << 20
 )
@@ -42,6 +49,7 @@ type wal struct {
 	f      file
 	number int    // of the file
 	next   uint64 // number of the next frame
+	salt   []byte // of the file
 	size   int64  // where the next frame goes; all before is durable
 	dirty  bool   // something may stand behind size
 	buf    []byte
@@ -75,7 +83,7 @@ func (w *wal) append(records [][]byte) error {
 	if len(b)-frameHeader > maxFrame {
 		return fmt.Errorf("a group of %d bytes is too large for the log", len(b))
 	}
-	sealFrame(b, w.next)
+	sealFrame(b, w.next, w.salt)
 	w.dirty = true
 	if _, err := w.f.WriteAt(b, w.size); err != nil {
 		return errors.Join(fmt.Errorf("write the log: %w", err), w.repair())
@@ -117,7 +125,10 @@ func (w *wal) rotate() (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("begin a log file: %w", err)
 	}
-	_, err = f.WriteAt([]byte(logHeader), 0)
+	head := append([]byte(logHeader), make([]byte, 8)...)
+	salt := head[len(logHeader):]
+	rand.Read(salt)
+	_, err = f.WriteAt(appendSum(head), 0)
 	if err == nil {
 		err = f.Sync()
 	}
@@ -132,7 +143,7 @@ func (w *wal) rotate() (int, error) {
 	if w.f != nil {
 		w.f.Close()
 	}
-	w.f, w.number, w.size, w.dirty = f, number, int64(len(logHeader)), false
+	w.f, w.number, w.salt, w.size, w.dirty = f, number, salt, int64(logStart), false
 	return number, nil
 }
 
@@ -146,6 +157,9 @@ func (w *wal) close() error {
 }
 
 func syncDir(dir string) error {
+	if runtime.GOOS == "windows" { // it has no such thing
+		return nil
+	}
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
@@ -155,13 +169,14 @@ func syncDir(dir string) error {
 }
 
 // sealFrame fills in the header of the frame b.
-func sealFrame(b []byte, number uint64) {
+func sealFrame(b []byte, number uint64, salt []byte) {
 	binary.LittleEndian.PutUint32(b, frameMagic)
 	binary.LittleEndian.PutUint32(b[4:], uint32(len(b)-frameHeader))
 	binary.LittleEndian.PutUint64(b[8:], number)
-	binary.LittleEndian.PutUint32(b[16:], frameSum(b))
+	binary.LittleEndian.PutUint32(b[16:], frameSum(b, salt))
 }
 
-func frameSum(b []byte) uint32 {
-	return crc32.Update(crc32.Checksum(b[:16], castagnoli), castagnoli, b[frameHeader:])
+func frameSum(b, salt []byte) uint32 {
+	sum := crc32.Update(crc32.Checksum(salt, castagnoli), castagnoli, b[:16])
+	return crc32.Update(sum, castagnoli, b[frameHeader:])
 }

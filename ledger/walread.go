@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -40,17 +41,17 @@ func readLog(path string, next uint64, last bool, fn func(record) error) (after 
 	if err != nil {
 		return next, 0, fmt.Errorf("read the log: %w", err)
 	}
-	if !bytes.HasPrefix(data, []byte(logHeader)) {
-		if last && len(data) < len(logHeader)+frameHeader { // a crash while the file was begun
+	if !bytes.HasPrefix(data, []byte(logHeader)) || len(data) < logStart || !bytes.Equal(appendSum(bytes.Clone(data[:logSalted])), data[:logStart]) {
+		if last && len(data) <= logStart { // a crash while the file was begun
 			return next, len(data), os.Remove(path)
 		}
 		return next, 0, fmt.Errorf("%s does not begin as narthex's log files do: it is damaged or of another version", path)
 	}
-	off := len(logHeader)
+	salt, off := data[len(logHeader):logSalted], logStart
 	for off < len(data) {
-		payload, number, ok := frameAt(data, off)
+		payload, number, ok := frameAt(data, salt, off)
 		if !ok || next != 0 && number != next {
-			good, found := nextFrame(data, off+1)
+			good, found := nextFrame(data, salt, off+1)
 			if found || !last || ok {
 				return next, 0, damage(path, off, good, next)
 			}
@@ -74,7 +75,11 @@ func damage(path string, off, good int, next uint64) error {
 }
 
 func cut(path string, off int) error {
-	if err := os.Truncate(path, int64(off)); err != nil {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err == nil {
+		err = errors.Join(f.Truncate(int64(off)), f.Sync(), f.Close())
+	}
+	if err != nil {
 		return fmt.Errorf("cut off an unfinished write: %w", err)
 	}
 	return nil
@@ -82,7 +87,7 @@ func cut(path string, off int) error {
 
 // frameAt returns the payload and the number of the frame at off, if a whole
 // and good one is there.
-func frameAt(data []byte, off int) (payload []byte, number uint64, ok bool) {
+func frameAt(data, salt []byte, off int) (payload []byte, number uint64, ok bool) {
 	b := data[off:]
 	if len(b) < frameHeader || binary.LittleEndian.Uint32(b) != frameMagic {
 		return nil, 0, false
@@ -92,14 +97,14 @@ func frameAt(data []byte, off int) (payload []byte, number uint64, ok bool) {
 		return nil, 0, false
 	}
 	b = b[:frameHeader+int(n)]
-	if frameSum(b) != binary.LittleEndian.Uint32(b[16:]) {
+	if frameSum(b, salt) != binary.LittleEndian.Uint32(b[16:]) {
 		return nil, 0, false
 	}
 	return b[frameHeader:], binary.LittleEndian.Uint64(b[8:]), true
 }
 
 // nextFrame returns where the first good frame at or after off begins.
-func nextFrame(data []byte, off int) (int, bool) {
+func nextFrame(data, salt []byte, off int) (int, bool) {
 	magic := binary.LittleEndian.AppendUint32(nil, frameMagic)
 	for off < len(data) {
 		i := bytes.Index(data[off:], magic)
@@ -107,7 +112,7 @@ func nextFrame(data []byte, off int) (int, bool) {
 			break
 		}
 		off += i
-		if _, _, ok := frameAt(data, off); ok {
+		if _, _, ok := frameAt(data, salt, off); ok {
 			return off, true
 		}
 		off++

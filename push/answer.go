@@ -32,9 +32,16 @@ type failure struct {
 	Rejected  []narthex.Rejection `json:"rejected,omitempty"`
 }
 
-// fail answers the error and returns the status code. An error that is none of
-// the sender's business is logged instead of told.
+// fail answers the error in JSON and returns the status code.
 func (d *door) fail(w http.ResponseWriter, r *http.Request, err error) int {
+	a := d.answerOf(w, r, err)
+	write(w, a.code, failure{Status: "error", ErrorType: a.errorType, Error: a.msg})
+	return a.code
+}
+
+// answerOf returns how to answer the error, and sets the headers for that. An
+// error that is none of the sender's business is logged instead of told.
+func (d *door) answerOf(w http.ResponseWriter, r *http.Request, err error) *answer {
 	var a *answer
 	if !errors.As(err, &a) {
 		a = &answer{msg: err.Error()}
@@ -58,8 +65,7 @@ func (d *door) fail(w http.ResponseWriter, r *http.Request, err error) int {
 			d.Logger.Error("a push could not be stored", "path", r.URL.Path, "err", err)
 		}
 	}
-	write(w, a.code, failure{Status: "error", ErrorType: a.errorType, Error: a.msg})
-	return a.code
+	return a
 }
 
 // allowed reports whether the request has one of the methods, and answers it

@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +32,13 @@ type Client struct {
 
 // Write implements [narthex.Sink]. The batch must have an ID.
 func (c *Client) Write(ctx context.Context, b *narthex.Batch) error {
+	for _, s := range b.Series {
+		for _, x := range s.Samples {
+			if x.Histogram != nil {
+				return narthex.Errorf(narthex.Invalid, "series %s is a histogram, which the push API takes as observations only", s.Labels)
+			}
+		}
+	}
 	body, err := json.Marshal(requestOf(b))
 	if err != nil {
 		return narthex.Errorf(narthex.Invalid, "a value can't be written as JSON: %w", err)
@@ -46,13 +54,23 @@ func (c *Client) Write(ctx context.Context, b *narthex.Batch) error {
 // Send pushes a body of POST /api/v1/push under the id. The receipt is not nil
 // if the other has made one, also if it rejected all.
 func (c *Client) Send(ctx context.Context, id string, body []byte) (*Receipt, error) {
+	return c.send(ctx, id, call{http.MethodPost, "/api/v1/push", "application/json", body})
+}
+
+// call is a request of the client.
+type call struct {
+	method, path, contentType string
+	body                      []byte
+}
+
+func (c *Client) send(ctx context.Context, id string, call call) (*Receipt, error) {
 	wait := c.Wait
 	if wait == 0 {
 		wait = 200 * time.Millisecond
 	}
-	packed := pack(body)
+	call.body = pack(call.body)
 	for {
-		r, pause, err := c.try(ctx, id, packed)
+		r, pause, err := c.try(ctx, id, call)
 		if err == nil || narthex.IsRejected(err) {
 			return r, err
 		}
@@ -61,10 +79,19 @@ func (c *Client) Send(ctx context.Context, id string, body []byte) (*Receipt, er
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return nil, narthex.Errorf(narthex.Unavailable, "gave up pushing to %s; it may be sent again under the id %s: %w", c.URL, id, err)
+			return nil, narthex.Errorf(narthex.Unavailable, "gave up pushing to %s; it may be sent again under the id %s: %w", c.where(), id, err)
 		}
 		wait = min(2*wait, 10*time.Second)
 	}
+}
+
+// where is the URL without a password.
+func (c *Client) where() string {
+	u, err := url.Parse(c.URL)
+	if err != nil {
+		return "the given URL"
+	}
+	return u.Redacted()
 }
 
 func pack(body []byte) []byte {
@@ -76,12 +103,12 @@ func pack(body []byte) []byte {
 }
 
 // try makes one request. pause is how long the other asked to wait.
-func (c *Client) try(ctx context.Context, id string, packed []byte) (r *Receipt, pause time.Duration, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(c.URL, "/")+"/api/v1/push", bytes.NewReader(packed))
+func (c *Client) try(ctx context.Context, id string, call call) (r *Receipt, pause time.Duration, err error) {
+	req, err := http.NewRequestWithContext(ctx, call.method, strings.TrimSuffix(c.URL, "/")+call.path, bytes.NewReader(call.body))
 	if err != nil {
 		return nil, 0, narthex.Errorf(narthex.Invalid, "push: %w", err)
 	}
-	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Type", call.contentType)
 	req.Header.Set("Content-Encoding", "gzip")
 	req.Header.Set("Idempotency-Key", id)
 	req.Header.Set("User-Agent", "narthex")
@@ -96,12 +123,16 @@ func (c *Client) try(ctx context.Context, id string, packed []byte) (r *Receipt,
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 4<<20))
 	if err != nil {
-		return nil, 0, narthex.Errorf(narthex.Unavailable, "read the answer of %s: %w", c.URL, err)
+		return nil, 0, narthex.Errorf(narthex.Unavailable, "read the answer of %s: %w", c.where(), err)
 	}
 	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
 		pause = time.Duration(min(s, 60)) * time.Second
 	}
-	r, err = answerOf(resp, text)
+	if strings.HasPrefix(call.path, gatewayPrefix) {
+		r, err = gatewayAnswer(resp, id, text)
+	} else {
+		r, err = answerOf(resp, text)
+	}
 	return r, pause, err
 }
 
@@ -117,18 +148,28 @@ func answerOf(resp *http.Response, text []byte) (*Receipt, error) {
 			return nil, narthex.Errorf(narthex.Invalid, "%s", r.Error)
 		}
 	}
-	switch code := resp.StatusCode; {
-	case code == http.StatusOK:
+	if resp.StatusCode == http.StatusOK {
 		return &r.Receipt, nil
-	case code == http.StatusUnprocessableEntity:
-		return nil, narthex.Errorf(narthex.Conflict, "%s", r.Error)
-	case code == http.StatusRequestEntityTooLarge:
-		return nil, narthex.Errorf(narthex.TooLarge, "%s", r.Error)
-	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code >= 500:
-		return nil, narthex.Errorf(narthex.Unavailable, "%s: %s", resp.Status, r.Error)
+	}
+	err := errorOf(resp, r.Error)
+	if narthex.KindOf(err) != narthex.Invalid {
+		return nil, err
 	}
 	r.Status = Rejected
-	return &r.Receipt, narthex.Errorf(narthex.Invalid, "%s", r.Error)
+	return &r.Receipt, err
+}
+
+// errorOf returns what an answer other than 2xx means; text is what it says.
+func errorOf(resp *http.Response, text string) error {
+	switch code := resp.StatusCode; {
+	case code == http.StatusUnprocessableEntity:
+		return narthex.Errorf(narthex.Conflict, "%s", text)
+	case code == http.StatusRequestEntityTooLarge:
+		return narthex.Errorf(narthex.TooLarge, "%s", text)
+	case code == http.StatusTooManyRequests, code == http.StatusRequestTimeout, code >= 500:
+		return narthex.Errorf(narthex.Unavailable, "%s: %s", resp.Status, text)
+	}
+	return narthex.Errorf(narthex.Invalid, "%s", text)
 }
 
 // request is the JSON of a push.

@@ -86,6 +86,11 @@ func (c *collector) take(labels narthex.Labels, e *entry) error {
 	if e.ruled {
 		e.as = c.rule(labels)
 	}
+	if e.histogram {
+		if err := c.observe(labels, e); err != nil {
+			return err
+		}
+	}
 	if len(e.samples) == 0 {
 		return fmt.Errorf("it has no samples")
 	}
@@ -110,7 +115,7 @@ func (c *collector) take(labels narthex.Labels, e *entry) error {
 	} else {
 		c.index[string(c.key)] = len(c.push.Batch.Series)
 		c.push.Batch.Series = append(c.push.Batch.Series, narthex.Series{
-			Labels: labels, Type: typeOf(e.as), As: e.as, Samples: e.samples})
+			Labels: labels, Type: e.typ(), As: e.as, Samples: e.samples})
 		at = len(c.push.Batch.Series) - 1
 	}
 	if e.as == narthex.AsGauge {
@@ -135,11 +140,14 @@ func (c *collector) rule(labels narthex.Labels) narthex.As {
 	return narthex.AsSample
 }
 
-func typeOf(as narthex.As) narthex.Type {
-	switch as {
-	case narthex.AsDelta:
+// typ returns the type of the series that the entry makes.
+func (e *entry) typ() narthex.Type {
+	switch {
+	case e.histogram:
+		return narthex.TypeHistogram
+	case e.as == narthex.AsDelta:
 		return narthex.TypeCounter
-	case narthex.AsGauge:
+	case e.as == narthex.AsGauge:
 		return narthex.TypeGauge
 	}
 	return narthex.TypeUnknown

@@ -12,18 +12,19 @@ type Push struct {
 	// Batch is what was brought, without the entries that were rejected. Its ID
 	// is the body's, "" if there is none. It may have no series left.
 	Batch *narthex.Batch
-	// Entries is how many series, counters and gauges the body has, rejected
-	// ones too.
+	// Entries is how many series, counters, histograms and gauges the body has,
+	// rejected ones too.
 	Entries int
 	// Warnings are sentences on what was changed on the way.
 	Warnings []string
 
+	notice   func() string  // once it is written: a warning, or ""
 	rejected int            // entries, by Decode
 	repeats  map[string]int // a series' text -> entries that were merged into it
 }
 
 // Decode makes a push of a JSON body; now is when it arrived. It uses Names,
-// Limits.Series, Rules and Horizon. A body that is malformed is an error of kind
+// Limits.Series, Rules, Layouts and Horizon. A body that is malformed is an error of kind
 // [narthex.Invalid], one with too many entries of kind [narthex.TooLarge]. The
 // batch's strings share the memory of one copy of the body.
 func (o Options) Decode(body []byte, now time.Time) (*Push, error) {
@@ -42,12 +43,17 @@ func (o Options) Decode(body []byte, now time.Time) (*Push, error) {
 	return c.push, nil
 }
 
-// entry is one element of series, counters or gauges, as it was sent.
+// entry is one element of series, counters, histograms or gauges, as it was sent.
 type entry struct {
 	labels  []narthex.Label // the last one is empty, room for the service
 	samples []narthex.Sample
 	as      narthex.As
 	ruled   bool // "as" is absent: the rules decide
+	// A histogram has a layout's name ("" if it doesn't say one) and values in
+	// the place of samples.
+	histogram bool
+	layout    string
+	observed  []float64
 }
 
 // decoder reads the document's shape; what its values may be is the
@@ -63,11 +69,12 @@ type decoder struct {
 }
 
 var (
-	documentFields = []string{"service", "id", "series", "counters", "gauges"}
-	seriesFields   = []string{"labels", "samples", "as"}
-	sampleFields   = []string{"value", "timestamp"}
-	counterFields  = []string{"name", "labels", "add"}
-	gaugeFields    = []string{"name", "labels", "set", "timestamp"}
+	documentFields  = []string{"service", "id", "series", "counters", "histograms", "gauges"}
+	seriesFields    = []string{"labels", "samples", "as"}
+	sampleFields    = []string{"value", "timestamp"}
+	counterFields   = []string{"name", "labels", "add"}
+	histogramFields = []string{"name", "labels", "observe", "buckets"}
+	gaugeFields     = []string{"name", "labels", "set", "timestamp"}
 )
 
 func (d *decoder) document() error {
@@ -87,6 +94,8 @@ func (d *decoder) document() error {
 			err = d.list(d.series)
 		case i == 3:
 			err = d.list(d.counter)
+		case i == 4:
+			err = d.list(d.histogram)
 		default:
 			err = d.list(d.gauge)
 		}
@@ -103,7 +112,7 @@ func (d *decoder) document() error {
 	return checkID(d.id)
 }
 
-const wantedShape = `want an object with "counters", "gauges" or "series"`
+const wantedShape = `want an object with "counters", "histograms", "gauges" or "series"`
 
 func (d *decoder) series() error {
 	labels, samples, e := len(d.labels), len(d.samples), entry{ruled: true}
@@ -191,6 +200,38 @@ func (d *decoder) named(fields []string, as narthex.As) error {
 	d.labels = append(d.labels, narthex.Label{Name: narthex.MetricName, Value: name})
 	d.samples = append(d.samples, s)
 	return d.add(entry{as: as}, labels, samples)
+}
+
+func (d *decoder) histogram() error {
+	labels, samples := len(d.labels), len(d.samples)
+	e, name, found := entry{as: narthex.AsDelta, histogram: true}, "", false
+	err := d.object(histogramFields, func(i int) (err error) {
+		switch {
+		case i == 2:
+			found = true
+			err = d.list(func() error {
+				v, err := d.value()
+				e.observed = append(e.observed, v)
+				return err
+			})
+		case d.null():
+		case i == 0:
+			name, err = d.string()
+		case i == 1:
+			err = d.labelSet()
+		default:
+			e.layout, err = d.string()
+		}
+		return err
+	})
+	if err == nil && !found {
+		err = &shapeError{path: histogramFields[2], msg: "the field is missing"}
+	}
+	if err != nil {
+		return err
+	}
+	d.labels = append(d.labels, narthex.Label{Name: narthex.MetricName, Value: name})
+	return d.add(e, labels, samples)
 }
 
 func (d *decoder) labelSet() error {

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"narthex"
+	"narthex/ledger"
 	"narthex/push"
 )
 
@@ -20,6 +21,7 @@ func FuzzDecode(f *testing.F) {
 		`{"gauges":[{"name":"g","set":-0.5,"timestamp":1767225599000},{"name":"g","set":1}]}`,
 		`{"series":[{"labels":{"__name__":"a"},"samples":[{"value":1,"timestamp":9e18},{"value":1}],"as":"delta"},{"labels":{"__name__":"a"},"as":"gauge","samples":[]}]}`,
 		`{"series":{"labels":{"__name__":"s_total","x":""},"samples":[{"value":1e999},{"value":1,"timestamp":-1}]}}`,
+		`{"histograms":[{"name":"h","labels":{"a":"b"},"observe":[0.1,-2,1e999,3e5],"buckets":"native"},{"name":"h","observe":[1]},{"name":"h","observe":[2],"buckets":"default"},{"name":"g","observe":[]}]}`,
 		"{\"counters\":[{\"name\":\"\xff\",\"add\":0}]}",
 	} {
 		f.Add([]byte(s))
@@ -71,6 +73,12 @@ func checkPush(t *testing.T, o push.Options, p *push.Push) {
 		if s.As == narthex.AsGauge && len(s.Samples) != 1 {
 			t.Fatalf("gauge %s has %d values", s.Labels, len(s.Samples))
 		}
+	}
+	if p.Batch.ID == "" {
+		p.Batch.ID = "x"
+	}
+	if _, err := ledger.NewEntry(p.Batch); err != nil {
+		t.Fatalf("the ledger says %v", err)
 	}
 	r := p.Receipt()
 	if n := r.Accepted + len(p.Batch.Rejected); n != p.Entries || r.Accepted < len(p.Batch.Series) || p.Entries < 1 {

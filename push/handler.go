@@ -41,6 +41,11 @@ func (d *door) deliver(w http.ResponseWriter, r *http.Request, p *Push) {
 			return
 		}
 	}
+	if p.notice != nil {
+		if text := p.notice(); text != "" {
+			p.Warnings = append(p.Warnings, text)
+		}
+	}
 	receipt := p.Receipt()
 	d.recent.add(p.Batch.Identity, p.Batch.Received, receipt)
 	code := http.StatusOK

@@ -27,7 +27,7 @@ func TestPushNotJSON(t *testing.T) {
 		malformed(t, body, want)
 	}
 	// Nothing to push.
-	const shape = `want an object with "counters", "gauges" or "series"`
+	const shape = `want an object with "counters", "histograms", "gauges" or "series"`
 	f(``, "the body: it is empty; "+shape)
 	f(" \n", "the body: it is empty; "+shape)
 	f(`{}`, "the body: there is nothing to push; "+shape)
@@ -77,14 +77,14 @@ func TestPushWrongShape(t *testing.T) {
 	}
 	// Unknown and repeated fields.
 	f(`{"countres":[]}`, `countres: unknown field; did you mean "counters"?`)
-	f(`{"x y":[]}`, `["x y"]: unknown field; known are service, id, series, counters, gauges`)
+	f(`{"x y":[]}`, `["x y"]: unknown field; known are service, id, series, counters, histograms, gauges`)
 	f(`{"series":{"labels":{"__name__":"a"},"samples":[{"valu":1}]}}`, `series.samples[0].valu: unknown field; did you mean "value"?`)
 	f(`{"series":[{"labels":{"__name__":"a"},"samples":[{"value":1}]},{"labels":{},"samples":[{"value":1},{"valu":1}]}]}`,
 		`series[1].samples[1].valu: unknown field; did you mean "value"?`)
 	f(`{"counters":[{"name":"a","set":1}]}`, `counters[0].set: unknown field; known are name, labels, add`)
 	f(`{"counters":[{"name":"a","add":1,"timestamp":1}]}`, `counters[0].timestamp: unknown field; known are name, labels, add`)
 	f(`{"id":"a","id":"b"}`, `id: the field is given twice`)
-	f(`{"`+strings.Repeat("x", 1000)+`":1}`, `["`+strings.Repeat("x", 80)+`…"]: unknown field; known are service, id, series, counters, gauges`)
+	f(`{"`+strings.Repeat("x", 1000)+`":1}`, `["`+strings.Repeat("x", 80)+`…"]: unknown field; known are service, id, series, counters, histograms, gauges`)
 	// Wrong types and missing numbers.
 	f(`{"counters":{}}`, "counters: want a list, got an object")
 	f(`{"counters":[null]}`, "counters[0]: want an object, got null")

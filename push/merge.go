@@ -38,6 +38,11 @@ func (c *collector) merge(at int, e *entry) error {
 	if s.As != e.as {
 		return fmt.Errorf("it is a %s here and a %s earlier in the same push: a series is one or the other", e.as, s.As)
 	}
+	if was, is := s.Samples[0].Histogram, e.samples[0].Histogram; (was == nil) != (is == nil) {
+		return fmt.Errorf("it is a histogram here or earlier in the same push, but not in both: give one of the two another name")
+	} else if is != nil && (was.Schema != is.Schema || !slices.Equal(was.Bounds, is.Bounds)) {
+		return fmt.Errorf("it has other buckets here than earlier in the same push: use one layout for the name")
+	}
 	fresh := e.samples
 	if e.as == narthex.AsSample {
 		var err error

@@ -1,9 +1,23 @@
-// Package push holds the HTTP doors that applications push through. The one
-// here so far is narthex's own JSON:
+// Package push holds the HTTP doors that applications push through: narthex's
+// own JSON, Pushgateway's API, and the latter's requests with what they bring
+// added up.
 //
-//	POST /api/v1/push           counters, gauges and samples; the answer is a receipt
+//	POST /api/v1/push           counters, histograms, gauges and samples; the answer is a receipt
 //	GET  /api/v1/receipts/{id}  what became of a push
 //	GET  /api/v1/receipts       the last pushes, those with rejections first
+//
+//	PUT  /metrics/job/<job>{/<label>/<value>}  replaces a group (Pushgateway)
+//	POST, DELETE  the same                     replaces metrics of the same names; ends the group
+//	GET  /api/v1/metrics, /api/v1/status       the groups; the program
+//
+//	PUT, POST /aggregate/metrics/job/…         adds counters and histograms, sets gauges
+//
+// The body of the last two is text 0.0.4, OpenMetrics or delimited protobuf,
+// by the Content-Type. A group's time to live is the parameter ttl or the header
+// X-Narthex-TTL (26h, 7d; none is for ever). With temporality=cumulative and
+// source=ID (or the headers X-Narthex-Temporality and X-Narthex-Source) what is
+// pushed to /aggregate are the totals of a client's registry, of which the
+// ledger adds the differences.
 //
 // [Mount] registers them. A door reads the body within its bounds, makes a
 // [narthex.Batch] of it, writes that to the sink, and answers 200 with a
@@ -16,6 +30,7 @@
 //	{"service": "shop", "id": "a6f1…",
 //	 "counters": [{"name": "orders_total", "labels": {"country": "ch"}, "add": 1}],
 //	 "gauges":   [{"name": "queue_length", "set": 7}],
+//	 "histograms": [{"name": "latency_seconds", "observe": [0.12, 0.3], "buckets": "api_latency"}],
 //	 "series":   [{"labels": {"__name__": "latency_ms"}, "as": "sample",
 //	               "samples": [{"value": 12.5, "timestamp": 1767225600000}]}]}
 //
@@ -49,6 +64,16 @@ type Options struct {
 	// Rules say what a series without "as" is; the first that matches counts.
 	// If none does it is a sample.
 	Rules []Rule
+	// Layouts are the buckets of histograms by name, besides api_latency
+	// ([narthex.ArticleLayout]), default and native, which are always there.
+	Layouts map[string]narthex.Layout
+	// GroupTTL says how long groups live that don't say it themselves; the first
+	// rule that matches counts. Without one a group lives for ever.
+	GroupTTL []TTLRule
+	// Groups returns the groups, for GET /api/v1/metrics. Nil has none.
+	Groups func() []GroupState
+	// Build is what GET /api/v1/status says of the program, such as its version.
+	Build map[string]string
 	// Horizon is how long ids are remembered (default 24h). An increment with an
 	// older timestamp is refused.
 	Horizon time.Duration
@@ -74,7 +99,14 @@ type Outcome struct {
 
 // Mount registers the doors.
 func Mount(mux *http.ServeMux, o Options) {
-	d := &door{Options: o.withDefaults(), recent: newRecent(maxRecent)}
+	d := &door{Options: o.withDefaults(), recent: newRecent(maxRecent), totals: newTotals()}
+	d.started, d.Layouts = d.Now(), withOwnLayouts(o.Layouts)
+	for _, job := range []string{"job/{path...}", "job@base64/{path...}"} {
+		mux.HandleFunc(gatewayPrefix+job, d.gateway)
+		mux.HandleFunc(aggregatePrefix+job, d.aggregate)
+	}
+	mux.HandleFunc("/api/v1/metrics", d.listGroups)
+	mux.HandleFunc("/api/v1/status", d.gatewayStatus)
 	mux.HandleFunc("/api/v1/push", d.pushJSON)
 	mux.HandleFunc("/api/v1/receipts", d.listReceipts)
 	mux.HandleFunc("/api/v1/receipts/{id}", d.getReceipt)
@@ -85,6 +117,8 @@ type door struct {
 	Options
 	buffers buffers
 	recent  *recent
+	totals  *totals
+	started time.Time
 }
 
 func (o Options) withDefaults() Options {
@@ -99,6 +133,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Limits.Series <= 0 {
 		o.Limits.Series = 10000
+	}
+	if o.Groups == nil {
+		o.Groups = func() []GroupState { return nil }
 	}
 	if o.Horizon <= 0 {
 		o.Horizon = 24 * time.Hour

@@ -67,7 +67,7 @@ func (p *Push) Receipt() *Receipt {
 		}
 	}
 	switch r.Accepted = max(0, left); {
-	case r.Accepted == 0:
+	case r.Accepted == 0 && p.Entries > 0:
 		r.Status = Rejected
 	case len(b.Rejected) > 0:
 		r.Status = Partial

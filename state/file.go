@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 )
@@ -131,6 +132,9 @@ func replace(path string, data []byte) error {
 }
 
 func syncDir(dir string) error {
+	if runtime.GOOS == "windows" { // it has no such thing
+		return nil
+	}
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

@@ -66,6 +66,7 @@ func TestServeRefuses(t *testing.T) {
 		{"a second start on the same port", []string{"--data", t.TempDir(), "--listen", s.addr}, 1, "is another narthex running?"},
 		{"listening beyond loopback", []string{"--listen", "0.0.0.0:0"}, 2, "--insecure-no-auth"},
 		{"listening on all addresses", []string{"--listen", ":0"}, 2, "--insecure-no-auth"},
+		{"no address", []string{"--listen", "nonsense"}, 2, "want host:port"},
 		{"an unknown flag", []string{"--lisen", ":0"}, 2, "narthex help serve"},
 		{"an argument", []string{"now"}, 2, "no arguments"},
 		{"a configuration that is not there", []string{"--config", "none.yml"}, 2, "none.yml"},

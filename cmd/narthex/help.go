@@ -38,11 +38,14 @@ killed instead.
 Exit codes: 0 stopped when asked, 1 failed, 2 wrong flags or configuration.
 `,
 		"push": `usage: narthex push [flags] ITEM…
+       narthex push [flags] --job NAME --file FILE
 
-Sends counters and gauges to a narthex, with retries that count once.
+Sends counters, observations and gauges, or a file of metrics, to a narthex,
+with retries that count once.
 
   orders_total+=1                        add to a counter
   'orders_total{shop="zug",ok="1"}+=2.5' with labels
+  'latency_seconds{route="/a"}~=0.12,0.3' observe values: a histogram
   queue_length=7                         set a gauge
   -                                      read a JSON body (docs/push.md) from
                                          standard input and send that
@@ -50,10 +53,25 @@ Sends counters and gauges to a narthex, with retries that count once.
   --url URL         the narthex to push to (default $NARTHEX_URL, else
                     http://127.0.0.1:9091)
   --service NAME    set the label service on each
+  --buckets NAME    the buckets of what is observed: default, api_latency, native,
+                    or one of the configuration's histograms
   --id ID           the push's id: repeat a push under the same id to be sure
                     that it is counted, once (default: a random one)
   --timeout D       give up after this long (default 30s)
   --json            print the receipt as JSON
+
+A file (text 0.0.4 or OpenMetrics; - is standard input) is pushed as Pushgateway
+takes it: it replaces what the group, which job and further labels name, had.
+
+  --file FILE           the file
+  --job NAME            the group's job
+  --instance NAME       its instance
+  --group LABEL=VALUE   a further label of it; may be given several times
+  --add                 replace metrics of the same names only (POST)
+  --ttl D               end the group when it has not been pushed for this long
+  --aggregate           add up counters and histograms instead, and set gauges
+  --source ID           with --aggregate: the file has the totals of this source,
+                        of which the differences are added
 
 Exit codes: 0 all accepted (or a duplicate), 2 wrong usage, 3 refused in part or
 whole, 4 not reachable in time (the message has the id to try again under).

@@ -5,43 +5,50 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"narthex"
 	"narthex/push"
 )
 
-// pushCommand sends counters and gauges, or a body from standard input.
+// pushFlags are the flags of push.
+type pushFlags struct {
+	url, service, id, buckets string
+	timeout                   time.Duration
+	json                      bool
+	file                      fileFlags
+}
+
+// pushCommand sends counters, gauges and observations, a body from standard
+// input, or a file of metrics.
 func pushCommand(ctx context.Context, args []string, t terminal) error {
 	f := flags("push", t)
-	url := f.String("url", cmp.Or(os.Getenv("NARTHEX_URL"), "http://127.0.0.1:9091"), "")
-	service := f.String("service", "", "")
-	id := f.String("id", "", "")
-	timeout := f.Duration("timeout", 30*time.Second, "")
-	asJSON := f.Bool("json", false, "")
+	var o pushFlags
+	f.StringVar(&o.url, "url", cmp.Or(os.Getenv("NARTHEX_URL"), "http://127.0.0.1:9091"), "")
+	f.StringVar(&o.service, "service", "", "")
+	f.StringVar(&o.id, "id", "", "")
+	f.StringVar(&o.buckets, "buckets", "", "")
+	f.DurationVar(&o.timeout, "timeout", 30*time.Second, "")
+	f.BoolVar(&o.json, "json", false, "")
+	o.file.define(f)
 	if err := parse(f, args); err != nil {
 		return err
 	}
-	if f.NArg() == 0 {
-		return usageError("there is nothing to push; narthex help push shows how")
-	}
-	body, err := pushBody(f.Args(), *service, t.in)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, *timeout)
+	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
-	client := &push.Client{URL: *url}
-	r, err := client.Send(ctx, cmp.Or(*id, rand.Text()), body)
+	client := &push.Client{URL: o.url}
+	o.id = cmp.Or(o.id, rand.Text())
+	r, err := o.send(ctx, client, f.Args(), t.in)
 	if r != nil {
-		printReceipt(t, r, *asJSON)
+		printReceipt(t, r, o.json)
 	}
 	switch {
+	case errors.As(err, new(*exitError)):
+		return err
 	case narthex.IsRejected(err):
 		return &exitError{exitRejected, err}
 	case err != nil:
@@ -52,6 +59,24 @@ func pushCommand(ctx context.Context, args []string, t terminal) error {
 	return nil
 }
 
+func (o *pushFlags) send(ctx context.Context, client *push.Client, args []string, in io.Reader) (*push.Receipt, error) {
+	if o.file.used() {
+		x, err := o.file.exposition(args, o.service != "" || o.buckets != "", in)
+		if err != nil {
+			return nil, err
+		}
+		return client.SendExposition(ctx, o.id, x)
+	}
+	if len(args) == 0 {
+		return nil, usageError("there is nothing to push; narthex help push shows how")
+	}
+	body, err := o.body(args, in)
+	if err != nil {
+		return nil, err
+	}
+	return client.Send(ctx, o.id, body)
+}
+
 func printReceipt(t terminal, r *push.Receipt, asJSON bool) {
 	if asJSON {
 		json.NewEncoder(t.out).Encode(r)
@@ -60,6 +85,12 @@ func printReceipt(t terminal, r *push.Receipt, asJSON bool) {
 	switch r.Status {
 	case push.Duplicate:
 		fmt.Fprintf(t.out, "duplicate: %d were counted before under the id %s\n", r.Duplicate, r.ID)
+	case push.Accepted, push.Partial:
+		if r.Accepted == 0 { // a group's, whose answer has no numbers
+			fmt.Fprintf(t.out, "%s (id %s)\n", r.Status, r.ID)
+			break
+		}
+		fallthrough
 	default:
 		fmt.Fprintf(t.out, "%s: %d (id %s)\n", r.Status, r.Accepted, r.ID)
 	}
@@ -71,92 +102,35 @@ func printReceipt(t terminal, r *push.Receipt, asJSON bool) {
 	}
 }
 
-// pushBody returns the JSON body that the arguments stand for.
-func pushBody(args []string, service string, in io.Reader) ([]byte, error) {
+// body returns the JSON body that the arguments stand for.
+func (o *pushFlags) body(args []string, in io.Reader) ([]byte, error) {
 	if len(args) == 1 && args[0] == "-" {
-		if service != "" {
-			return nil, usageError("--service goes with items, not with a body from standard input: set service there")
+		if o.service != "" || o.buckets != "" {
+			return nil, usageError("--service and --buckets go with items, not with a body from standard input: say it there")
 		}
-		return io.ReadAll(io.LimitReader(in, 64<<20))
+		return io.ReadAll(io.LimitReader(in, maxInput))
 	}
-	type series struct {
-		Labels  map[string]string `json:"labels"`
-		As      string            `json:"as"`
-		Samples []map[string]any  `json:"samples"`
-	}
-	var all []series
+	var series, histograms []map[string]any
 	for _, arg := range args {
-		s, err := parseItem(arg)
+		x, err := parseItem(arg)
 		if err != nil {
 			return nil, usageError("%s: %v", arg, err)
 		}
-		labels := make(map[string]string)
-		for _, l := range s.Labels {
-			labels[l.Name] = l.Value
+		if x.op == "~=" {
+			histograms = append(histograms, x.histogram(o.buckets))
+		} else {
+			series = append(series, x.series())
 		}
-		all = append(all, series{labels, s.As.String(), []map[string]any{{"value": s.Samples[0].Value}}})
 	}
-	body := map[string]any{"series": all}
-	if service != "" {
-		body["service"] = service
+	if o.buckets != "" && len(histograms) == 0 {
+		return nil, usageError("--buckets goes with observations: NAME~=N,N")
+	}
+	body := map[string]any{"series": series, "histograms": histograms}
+	if o.service != "" {
+		body["service"] = o.service
 	}
 	return json.Marshal(body)
 }
 
-// parseItem reads NAME{LABEL="VALUE",…}+=N or …=N.
-func parseItem(arg string) (narthex.Series, error) {
-	name, rest := arg, ""
-	if i := strings.IndexAny(arg, "{+="); i >= 0 {
-		name, rest = arg[:i], arg[i:]
-	}
-	labels := []narthex.Label{{Name: narthex.MetricName, Value: strings.TrimSpace(name)}}
-	if strings.HasPrefix(rest, "{") {
-		var err error
-		if labels, rest, err = parseLabels(labels, rest[1:]); err != nil {
-			return narthex.Series{}, err
-		}
-	}
-	s := narthex.Series{As: narthex.AsGauge}
-	number, ok := strings.CutPrefix(strings.TrimSpace(rest), "+=")
-	if ok {
-		s.As = narthex.AsDelta
-	} else if number, ok = strings.CutPrefix(strings.TrimSpace(rest), "="); !ok {
-		return s, fmt.Errorf("want NAME+=N to count or NAME=N to set a gauge")
-	}
-	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-	if err != nil || v-v != 0 {
-		return s, fmt.Errorf("%q is not a finite number", number)
-	}
-	s.Samples = []narthex.Sample{{Value: v}}
-	s.Labels, err = narthex.NewLabels(labels...)
-	return s, err
-}
-
-// parseLabels reads LABEL="VALUE",…} as PromQL writes it.
-func parseLabels(labels []narthex.Label, s string) ([]narthex.Label, string, error) {
-	for {
-		s = strings.TrimLeft(s, " ")
-		if rest, ok := strings.CutPrefix(s, "}"); ok {
-			return labels, rest, nil
-		}
-		name, rest, ok := strings.Cut(s, "=")
-		if !ok {
-			return nil, "", fmt.Errorf(`want {label="value",…} after the name`)
-		}
-		quoted, err := strconv.QuotedPrefix(strings.TrimLeft(rest, " "))
-		if err != nil {
-			return nil, "", fmt.Errorf("the value of label %s is not in quotes", strings.TrimSpace(name))
-		}
-		value, err := strconv.Unquote(quoted)
-		if err != nil {
-			return nil, "", fmt.Errorf("the value of label %s: %w", strings.TrimSpace(name), err)
-		}
-		labels = append(labels, narthex.Label{Name: strings.TrimSpace(name), Value: value})
-		s = strings.TrimLeft(strings.TrimLeft(rest, " ")[len(quoted):], " ")
-		if next, ok := strings.CutPrefix(s, ","); ok {
-			s = next
-		} else if !strings.HasPrefix(s, "}") {
-			return nil, "", fmt.Errorf("want , or } after the value of label %s", name)
-		}
-	}
-}
+// maxInput is how much is read of a file or of standard input, in bytes.
+const maxInput = 64 << 20

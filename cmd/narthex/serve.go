@@ -54,6 +54,9 @@ func serve(ctx context.Context, args []string, t terminal) error {
 	if *data != "" {
 		c.Data = *data
 	}
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		return usageError("listen: %v; want host:port, such as 127.0.0.1:9091", err)
+	}
 	local := app.IsLoopback(c.Listen)
 	if !local && !*insecure {
 		return usageError("%s can be reached from other machines, and this version has no authentication: listen on 127.0.0.1, or say --insecure-no-auth if whoever can connect may push and read", c.Listen)

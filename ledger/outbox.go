@@ -1,0 +1,168 @@
+package ledger
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"narthex"
+)
+
+// outbox has the samples with times of their own that the sink did not take.
+// They are durable in the log; they are tried again in their order, and the
+// checkpoint waits for them.
+type outbox struct {
+	sink    narthex.Sink
+	log     *slog.Logger
+	stats   *counters
+	closing <-chan struct{}
+
+	mu      sync.Mutex
+	queue   []passage
+	samples int // in the queue
+	running bool
+}
+
+// passage is a batch on its way and what is to be called when it has arrived.
+type passage struct {
+	batch *narthex.Batch
+	done  func()
+}
+
+// maxOutbox is how many samples wait; beyond it pushes that bring more are
+// turned away.
+const maxOutbox = 1_000_000
+
+func (o *outbox) full() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.samples >= maxOutbox
+}
+
+// pass hands an entry's samples to the sink, or, if that fails or others wait
+// already, keeps a copy of them to be tried again. It adds what the sink
+// rejected to b.
+func (o *outbox) pass(ctx context.Context, b *narthex.Batch, series []narthex.Series, done func()) {
+	out := &narthex.Batch{ID: b.ID, Identity: b.Identity, Received: b.Received, Series: series}
+	o.mu.Lock()
+	behind := len(o.queue) > 0
+	o.mu.Unlock()
+	if !behind {
+		if o.write(ctx, out) {
+			b.Rejected = append(b.Rejected, out.Rejected...)
+			done()
+			return
+		}
+	}
+	out.Series, out.Rejected = slices.Clone(out.Series), nil
+	for i := range out.Series {
+		out.Series[i].Samples = slices.Clone(out.Series[i].Samples)
+	}
+	o.keep(passage{out, done})
+}
+
+// write offers the batch to the sink and reports whether that is settled.
+func (o *outbox) write(ctx context.Context, b *narthex.Batch) bool {
+	err := o.sink.Write(ctx, b)
+	if err != nil && !narthex.IsRejected(err) {
+		o.stats.sinkErrors.Add(1)
+		o.log.Warn("the store does not take samples; they are in the log and will be tried again", "err", err)
+		return false
+	}
+	if err != nil {
+		for _, s := range b.Series {
+			b.Reject(s.Labels.String(), err.Error())
+		}
+	}
+	o.stats.rejected.Add(uint64(len(b.Rejected)))
+	o.stats.samples.Add(uint64(len(b.Series)))
+	return true
+}
+
+func (o *outbox) keep(p passage) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.queue = append(o.queue, p)
+	o.samples += count(p.batch)
+	if !o.running {
+		o.running = true
+		go o.run()
+	}
+}
+
+func count(b *narthex.Batch) (n int) {
+	for _, s := range b.Series {
+		n += len(s.Samples)
+	}
+	return n
+}
+
+// run empties the queue, and gives up when the ledger is closed: the log still
+// has what is left.
+func (o *outbox) run() {
+	wait := time.NewTimer(0)
+	defer wait.Stop()
+	for pause := time.Second; ; {
+		wait.Reset(pause)
+		select {
+		case <-wait.C:
+		case <-o.closing:
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		done := o.retry(ctx)
+		cancel()
+		if done {
+			return
+		}
+		pause = min(2*pause, time.Minute)
+	}
+}
+
+// retry writes what waits, from the oldest on, and reports whether nothing is
+// left. What the sink rejects now is told in the log alone: the receipt is out.
+func (o *outbox) retry(ctx context.Context) bool {
+	for {
+		o.mu.Lock()
+		if len(o.queue) == 0 {
+			o.queue, o.running = nil, false
+			o.mu.Unlock()
+			return true
+		}
+		p := o.queue[0]
+		o.mu.Unlock()
+		p.batch.Rejected = nil
+		if !o.write(ctx, p.batch) {
+			return false
+		}
+		for _, r := range p.batch.Rejected {
+			o.log.Warn("the store refused a sample that waited for it", "series", r.Series, "reason", r.Reason)
+		}
+		p.done()
+		o.mu.Lock()
+		o.queue = o.queue[1:]
+		o.samples -= count(p.batch)
+		o.mu.Unlock()
+	}
+}
+
+// guarded is a sink whose panics are errors, so that what it did not take is
+// tried again.
+type guarded struct {
+	narthex.Sink
+	log *slog.Logger
+}
+
+func (g guarded) Write(ctx context.Context, b *narthex.Batch) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			g.log.Error("the store panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = narthex.Errorf(narthex.Unavailable, "the store failed")
+		}
+	}()
+	return g.Sink.Write(ctx, b)
+}

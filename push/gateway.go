@@ -1,0 +1,187 @@
+package push
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"narthex"
+)
+
+// gateway is Pushgateway's API: PUT, POST and DELETE of
+// /metrics/job/<job>{/<label>/<value>}. Its answers are Pushgateway's: no body,
+// or one sentence of plain text.
+func (d *door) gateway(w http.ResponseWriter, r *http.Request) {
+	var e *exposition
+	var err error
+	code := http.StatusOK
+	switch r.Method {
+	case http.MethodPut, http.MethodPost:
+		e, err = d.pushGroup(w, r)
+	case http.MethodDelete:
+		code = http.StatusAccepted
+		e, err = d.deleteGroup(r)
+	default:
+		w.Header().Set("Allow", "PUT, POST, DELETE")
+		err = &answer{http.StatusMethodNotAllowed, "method_not_allowed", "the method " + quote(r.Method) + " is not allowed here: use PUT, POST or DELETE"}
+	}
+	var receipt *Receipt
+	if e != nil {
+		receipt = d.remember(e.batch, err)
+		if err == nil && receipt.Status == Rejected { // a repetition of what was refused
+			err = narthex.Errorf(narthex.Invalid, "%s", rejectedText(receipt.Rejected))
+		}
+	}
+	if err != nil {
+		a := d.answerOf(w, r, err)
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		code = a.code
+		w.WriteHeader(code)
+		_, _ = io.WriteString(w, a.msg+"\n")
+	} else {
+		w.WriteHeader(code)
+	}
+	d.Observe(code, receipt)
+}
+
+// What stands before job/ in the paths of the doors.
+const (
+	gatewayPrefix   = "/metrics/"
+	aggregatePrefix = "/aggregate/metrics/"
+)
+
+// pushGroup replaces or extends a group. What it returns has a batch that was
+// written, unless it is nil.
+func (d *door) pushGroup(w http.ResponseWriter, r *http.Request) (*exposition, error) {
+	e, err := d.expose(w, r, gatewayPrefix)
+	if err != nil {
+		return nil, err
+	}
+	op := narthex.GroupExtend
+	if r.Method == http.MethodPut {
+		op = narthex.GroupReplace
+	}
+	ttl, err := d.groupTTL(r, e.key.labels)
+	if err != nil {
+		return nil, err
+	}
+	e.batch.Group = &narthex.Group{Labels: e.key.labels, Op: op, TTL: ttl}
+	if err = e.timeless(); err == nil {
+		e.regroup()
+		err = e.groupSeries(d.Names)
+	}
+	if err != nil {
+		return nil, d.failGroup(r, e, err)
+	}
+	if err := d.Sink.Write(r.Context(), e.batch); err != nil {
+		return nil, err
+	}
+	if len(e.batch.Rejected) > 0 {
+		return e, narthex.Errorf(narthex.Invalid, "%s", rejectedText(e.batch.Rejected))
+	}
+	return e, nil
+}
+
+// ownMetric reports whether the ledger writes the metric itself; what a client says
+// of them is left out.
+func ownMetric(name string) bool {
+	return name == "push_time_seconds" || name == "push_failure_time_seconds"
+}
+
+// groupSeries makes the batch's series. With the group's labels set two of them
+// may have become the same.
+func (e *exposition) groupSeries(names narthex.NameScheme) error {
+	seen := make(map[string]bool)
+	var key []byte
+	for _, f := range e.families {
+		if ownMetric(f.Name) {
+			continue
+		}
+		for _, s := range flat(f) {
+			if err := checkSeries(names, s.Labels); err != nil {
+				return narthex.Errorf(narthex.Invalid, "series %s: %w", clip(s.Labels.String(), maxText), err)
+			}
+			key = s.Labels.AppendKey(key[:0])
+			if seen[string(key)] {
+				return narthex.Errorf(narthex.Invalid, "series %s is there twice once the path's labels are set: give the two different labels", clip(s.Labels.String(), maxText))
+			}
+			seen[string(key)] = true
+			e.batch.Series = append(e.batch.Series, s)
+		}
+	}
+	return nil
+}
+
+// checkSeries is the scheme's check, and refuses a label that is there twice:
+// le or quantile in the path.
+func checkSeries(names narthex.NameScheme, ls narthex.Labels) error {
+	for i := 1; i < len(ls); i++ {
+		if ls[i].Name == ls[i-1].Name {
+			return fmt.Errorf("the path sets the label %s, which histograms and summaries have of their own", ls[i].Name)
+		}
+	}
+	return names.Check(ls)
+}
+
+// failGroup notes in the group that a push failed, and returns why it did.
+func (d *door) failGroup(r *http.Request, e *exposition, why error) error {
+	b := &narthex.Batch{Identity: e.batch.Identity, Received: e.batch.Received,
+		Group: &narthex.Group{Labels: e.key.labels, Op: narthex.GroupFail}}
+	if err := d.Sink.Write(r.Context(), b); err != nil {
+		d.Logger.Warn("the failure of a push could not be noted in its group", "group", e.key.labels.String(), "err", err)
+	}
+	return why
+}
+
+func (d *door) deleteGroup(r *http.Request) (*exposition, error) {
+	e, err := d.grouped(r, gatewayPrefix)
+	if err != nil {
+		return nil, err
+	}
+	e.batch.Group = &narthex.Group{Labels: e.key.labels, Op: narthex.GroupDelete}
+	if err := d.Sink.Write(r.Context(), e.batch); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// remember keeps the receipt of a group's push. A group is taken whole or not
+// at all; err is why it was not. A repetition of a push that was refused gets
+// the receipt of the first, which is the one that says so.
+func (d *door) remember(b *narthex.Batch, err error) *Receipt {
+	p := &Push{Batch: b, Entries: len(b.Series)}
+	receipt := p.Receipt()
+	if err != nil {
+		receipt.Status, receipt.Accepted = Rejected, 0
+	}
+	if b.Duplicate {
+		if k := d.recent.get(b.Identity, b.ID); k != nil && k.receipt.Status == Rejected {
+			return k.receipt
+		}
+	}
+	d.recent.add(b.Identity, b.Received, receipt)
+	return receipt
+}
+
+// rejectedText makes a sentence of rejections.
+func rejectedText(all []narthex.Rejection) string {
+	var b strings.Builder
+	b.WriteString("pushed metrics are invalid or inconsistent with existing metrics, so nothing of the push was taken: ")
+	for i, x := range all {
+		if i == 5 {
+			b.WriteString("; and " + strconv.Itoa(len(all)-i) + " more")
+			break
+		}
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		if x.Series != "" {
+			b.WriteString(clip(x.Series, maxText) + ": ")
+		}
+		b.WriteString(clip(x.Reason, maxText))
+	}
+	return b.String()
+}
