@@ -5,6 +5,9 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"narthex/internal/message"
+	"narthex/internal/reply"
 )
 
 // guard keeps web pages of other origins out. A browser can be made to send
@@ -15,12 +18,12 @@ import (
 func (a *App) guard(next http.Handler) http.Handler {
 	origin := http.NewCrossOriginProtection()
 	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		writeError(w, http.StatusForbidden, "forbidden", "a web page of another origin sent this request: narthex takes changes from its own pages and from programs only")
+		reply.Error(w, http.StatusForbidden, "forbidden", "a web page of another origin sent this request: narthex takes changes from its own pages and from programs only")
 	}))
 	checked := origin.Handler(a.admit(next))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !a.o.AnyHost && !a.knownHost(r.Host) {
-			writeError(w, http.StatusMisdirectedRequest, "forbidden", "the Host "+quoted(r.Host)+" is not a name of this server: use its address or localhost, or add the name to hosts in the configuration")
+			reply.Error(w, http.StatusMisdirectedRequest, "forbidden", "the Host "+message.Quote(r.Host)+" is not a name of this server: use its address or localhost, or add the name to hosts in the configuration")
 			return
 		}
 		checked.ServeHTTP(w, r)
@@ -67,7 +70,7 @@ func (a *App) admit(next http.Handler) http.Handler {
 		if !room.take(r.Context(), weight) {
 			busy().Add(1)
 			w.Header().Set("Retry-After", "2")
-			writeError(w, http.StatusTooManyRequests, "too_busy", "too many requests are under way: try again in a moment, with the same id")
+			reply.Error(w, http.StatusTooManyRequests, "too_busy", "too many requests are under way: try again in a moment, with the same id")
 			return
 		}
 		defer room.give(weight)
@@ -78,18 +81,6 @@ func (a *App) admit(next http.Handler) http.Handler {
 func isQuery(path string) bool {
 	rest, ok := strings.CutPrefix(path, "/api/v1/")
 	return ok && (strings.HasPrefix(rest, "query") || rest == "labels" || rest == "series" || strings.HasSuffix(rest, "_query"))
-}
-
-func quoted(s string) string {
-	if len(s) > 100 {
-		s = s[:100] + "…"
-	}
-	return "\"" + strings.Map(func(r rune) rune {
-		if r < ' ' || r == '"' || r == 0x7f {
-			return '?'
-		}
-		return r
-	}, s) + "\""
 }
 
 // IsLoopback reports whether only programs on this machine can connect to the

@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"narthex"
+	"narthex/internal/message"
 )
 
 // layouts are bucket layouts by name:
@@ -19,7 +20,7 @@ type layouts struct{ p *map[string]narthex.Layout }
 func (v layouts) read(r *reader, path string, n *yaml.Node) {
 	out := make(map[string]narthex.Layout)
 	r.mapping(path, n, v.wants(), func(key, n *yaml.Node) {
-		at := path + "." + clip(key.Value)
+		at := path + "." + message.Clip(key.Value, 80)
 		s, ok := r.scalar(at, n, "bounds such as 1ms..20ms/1ms, 50ms")
 		if !ok {
 			return

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"narthex/internal/message"
 )
 
 // maxFile is how large a file may be, in bytes.
@@ -116,11 +118,11 @@ func (r *reader) section(path string, n *yaml.Node) {
 				elsewhere = o.path
 			}
 		}
-		hint := suggest(key.Value, keys)
+		hint := message.Suggest(key.Value, keys)
 		if elsewhere != "" && !strings.HasPrefix(hint, "did") {
-			hint = "did you mean " + quote(elsewhere) + "?"
+			hint = "did you mean " + message.Quote(elsewhere) + "?"
 		}
-		r.errorf(key, path, "unknown key %s; %s", quote(key.Value), hint)
+		r.errorf(key, path, "unknown key %s; %s", message.Quote(key.Value), hint)
 	})
 }
 

@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"go.yaml.in/yaml/v3"
+
+	"narthex/internal/message"
 )
 
 // Error is one thing that is wrong with a file.
@@ -90,7 +92,7 @@ func (r *reader) mapping(path string, n *yaml.Node, wants string, f func(key, n 
 			continue
 		}
 		if line, found := lines[key.Value]; found {
-			r.errorf(key, path, "the key %s is given twice, first in line %d", quote(key.Value), line)
+			r.errorf(key, path, "the key %s is given twice, first in line %d", message.Quote(key.Value), line)
 			continue
 		}
 		lines[key.Value] = key.Line

@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"narthex"
+	"narthex/internal/message"
 )
 
 // Rule says what the pushed series are that it matches:
@@ -76,14 +77,14 @@ func (r *reader) rule(path string, n *yaml.Node) Rule {
 	rule, as := Rule{Match: make(map[string]*regexp.Regexp)}, ""
 	failed := len(r.problems)
 	r.mapping(path, n, "a rule {match: {label: regex}, as: delta}", func(key, n *yaml.Node) {
-		switch at := path + "." + clip(key.Value); key.Value {
+		switch at := path + "." + message.Clip(key.Value, 80); key.Value {
 		case "match":
 			r.match(rule.Match, at, n)
 		case "as":
 			as, _ = r.scalar(at, n, "delta, gauge or sample")
 			r.as(&rule.As, at, n, as)
 		default:
-			r.errorf(key, path, "unknown key %s; %s", quote(key.Value), suggest(key.Value, []string{"match", "as"}))
+			r.errorf(key, path, "unknown key %s; %s", message.Quote(key.Value), message.Suggest(key.Value, []string{"match", "as"}))
 		}
 	})
 	switch {
@@ -99,7 +100,7 @@ func (r *reader) rule(path string, n *yaml.Node) Rule {
 // match reads the expressions of a rule into out.
 func (r *reader) match(out map[string]*regexp.Regexp, path string, n *yaml.Node) {
 	r.mapping(path, n, "{label: regex}", func(key, n *yaml.Node) {
-		at := path + "." + clip(key.Value)
+		at := path + "." + message.Clip(key.Value, 80)
 		s, ok := r.scalar(at, n, "a regular expression")
 		if !ok {
 			return
@@ -125,6 +126,6 @@ func (r *reader) as(out *narthex.As, path string, n *yaml.Node, word string) {
 		words = append(words, as.String())
 	}
 	if word != "" {
-		r.errorf(n, path, "%s is not known; %s", quote(word), suggest(word, words))
+		r.errorf(n, path, "%s is not known; %s", message.Quote(word), message.Suggest(word, words))
 	}
 }

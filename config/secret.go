@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"narthex/internal/message"
 )
 
 // Secret is a password, token or key. It shows itself as <secret> wherever it
@@ -77,7 +79,7 @@ func expand(s string, env func(string) (string, bool)) (string, error) {
 			value, ok = env(name)
 		}
 		if !ok {
-			return "", fmt.Errorf("the environment variable %s is not set", quote(name))
+			return "", fmt.Errorf("the environment variable %s is not set", message.Quote(name))
 		}
 		b.WriteString(value)
 		s = rest

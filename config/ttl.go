@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"narthex/internal/message"
 )
 
 // TTLRule says how long the groups live that it matches:
@@ -40,13 +42,13 @@ func (r *reader) ttlRule(path string, n *yaml.Node) TTLRule {
 	rule := TTLRule{Match: make(map[string]*regexp.Regexp)}
 	failed := len(r.problems)
 	r.mapping(path, n, "a rule {match: {label: regex}, ttl: 26h}", func(key, n *yaml.Node) {
-		switch at := path + "." + clip(key.Value); key.Value {
+		switch at := path + "." + message.Clip(key.Value, 80); key.Value {
 		case "match":
 			r.match(rule.Match, at, n)
 		case "ttl":
 			duration{&rule.TTL, time.Second, 100 * year}.read(r, at, n)
 		default:
-			r.errorf(key, path, "unknown key %s; %s", quote(key.Value), suggest(key.Value, []string{"match", "ttl"}))
+			r.errorf(key, path, "unknown key %s; %s", message.Quote(key.Value), message.Suggest(key.Value, []string{"match", "ttl"}))
 		}
 	})
 	switch {

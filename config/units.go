@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"narthex/internal/message"
 )
 
 // durationUnits are Prometheus's, the longest first.
@@ -20,7 +22,7 @@ var durationUnits = []struct {
 // units y, w, d, h, m, s and ms, each at most once, the longest first. 0 needs
 // no unit.
 func ParseDuration(s string) (time.Duration, error) {
-	bad := fmt.Errorf("%s is no duration: want one such as 15s, 1h30m or 30d", quote(s))
+	bad := fmt.Errorf("%s is no duration: want one such as 15s, 1h30m or 30d", message.Quote(s))
 	if s == "0" {
 		return 0, nil
 	}
@@ -43,7 +45,7 @@ func ParseDuration(s string) (time.Duration, error) {
 		}
 		unit := durationUnits[next].unit
 		if n > int64((math.MaxInt64-total)/unit) {
-			return 0, fmt.Errorf("%s is too long for a duration", quote(s))
+			return 0, fmt.Errorf("%s is too long for a duration", message.Quote(s))
 		}
 		total += time.Duration(n) * unit
 		rest, next = rest[len(name):], next+1
@@ -94,7 +96,7 @@ func ParseSize(s string) (int64, error) {
 		}
 		return n * u.unit, nil
 	}
-	return 0, fmt.Errorf("%s is no size: want one such as 10MiB or 1GB", quote(s))
+	return 0, fmt.Errorf("%s is no size: want one such as 10MiB or 1GB", message.Quote(s))
 }
 
 // FormatSize writes a number of bytes so that [ParseSize] reads it.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"narthex/internal/message"
 )
 
 // value is a setting's place in a [Config].
@@ -40,7 +42,7 @@ func (v address) read(r *reader, path string, n *yaml.Node) {
 	}
 	_, port, err := net.SplitHostPort(s)
 	if _, err2 := strconv.ParseUint(port, 10, 16); err != nil || err2 != nil {
-		r.errorf(n, path, "%s is no address: want %s", quote(s), v.wants())
+		r.errorf(n, path, "%s is no address: want %s", message.Quote(s), v.wants())
 		return
 	}
 	*v.p = s
@@ -53,7 +55,7 @@ type boolean struct{ p *bool }
 func (v boolean) read(r *reader, path string, n *yaml.Node) {
 	if s, ok := r.scalar(path, n, v.wants()); ok {
 		if n.ShortTag() != "!!bool" || n.Decode(v.p) != nil {
-			r.errorf(n, path, "want %s, got %s", v.wants(), quote(s))
+			r.errorf(n, path, "want %s, got %s", v.wants(), message.Quote(s))
 		}
 	}
 }
@@ -69,7 +71,7 @@ func (v oneOf) read(r *reader, path string, n *yaml.Node) {
 	switch s, ok := r.scalar(path, n, v.wants()); {
 	case !ok:
 	case s != "" && !slices.Contains(v.words, s):
-		r.errorf(n, path, "%s is not known; %s", quote(s), suggest(s, v.words))
+		r.errorf(n, path, "%s is not known; %s", message.Quote(s), message.Suggest(s, v.words))
 	default:
 		*v.p = s
 	}
@@ -147,7 +149,7 @@ func (v count) read(r *reader, path string, n *yaml.Node) {
 	i := 0
 	switch {
 	case n.ShortTag() != "!!int" || n.Decode(&i) != nil:
-		r.errorf(n, path, "want a whole number, got %s", quote(s))
+		r.errorf(n, path, "want a whole number, got %s", message.Quote(s))
 	case i < v.min:
 		r.errorf(n, path, "%d is below %d", i, v.min)
 	case i > v.max:
@@ -169,7 +171,7 @@ func (v hosts) read(r *reader, path string, n *yaml.Node) {
 			return
 		}
 		if s == "" || strings.ContainsAny(s, " /:@*") && net.ParseIP(s) == nil {
-			r.errorf(n, path, "%s is no host name: leave out scheme, port and path", quote(s))
+			r.errorf(n, path, "%s is no host name: leave out scheme, port and path", message.Quote(s))
 			return
 		}
 		out = append(out, s)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"narthex"
+	"narthex/internal/message"
 	"narthex/openmetrics"
 )
 
@@ -51,7 +52,7 @@ func sourceOf(r *http.Request) (string, error) {
 	source := cmp.Or(q.Get("source"), r.Header.Get("X-Narthex-Source"))
 	switch temporality := cmp.Or(q.Get("temporality"), r.Header.Get("X-Narthex-Temporality")); {
 	case temporality != "" && temporality != "delta" && temporality != "cumulative":
-		return "", narthex.Errorf(narthex.Invalid, "the parameter temporality is %s: want delta (what is pushed are increments) or cumulative (they are a source's totals so far)", quote(temporality))
+		return "", narthex.Errorf(narthex.Invalid, "the parameter temporality is %s: want delta (what is pushed are increments) or cumulative (they are a source's totals so far)", message.Quote(temporality))
 	case temporality == "cumulative" && source == "":
 		return "", narthex.Errorf(narthex.Invalid, "totals need to be told apart by where they come from: add source=ID, with an ID that is the process's own, such as its host name and start time")
 	case temporality != "cumulative" && source != "":
@@ -131,7 +132,7 @@ func (a *adder) take(s narthex.Series) {
 func (a *adder) reject(s narthex.Series, err error) {
 	a.push.Entries++
 	a.push.rejected++
-	a.push.Batch.Reject(clip(s.Labels.String(), maxText), err.Error())
+	a.push.Batch.Reject(message.Clip(s.Labels.String(), maxText), err.Error())
 }
 
 // checkIncrement says what can't be added up.

@@ -1,12 +1,13 @@
 package push
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
 
 	"narthex"
+	"narthex/internal/message"
+	"narthex/internal/reply"
 )
 
 // badData is the error type of what the sender did wrong, as in Prometheus's
@@ -23,19 +24,10 @@ type answer struct {
 
 func (a *answer) Error() string { return a.msg }
 
-// failure is the body of an answer other than 2xx.
-type failure struct {
-	Status    string              `json:"status"` // "error"
-	ErrorType string              `json:"errorType"`
-	Error     string              `json:"error"`
-	ID        string              `json:"id,omitempty"`
-	Rejected  []narthex.Rejection `json:"rejected,omitempty"`
-}
-
 // fail answers the error in JSON and returns the status code.
 func (d *door) fail(w http.ResponseWriter, r *http.Request, err error) int {
 	a := d.answerOf(w, r, err)
-	write(w, a.code, failure{Status: "error", ErrorType: a.errorType, Error: a.msg})
+	reply.Error(w, a.code, a.errorType, a.msg)
 	return a.code
 }
 
@@ -78,16 +70,6 @@ func (d *door) allowed(w http.ResponseWriter, r *http.Request, methods ...string
 	}
 	allow := strings.Join(methods, ", ")
 	w.Header().Set("Allow", allow)
-	d.fail(w, r, &answer{http.StatusMethodNotAllowed, "method_not_allowed", "the method " + quote(r.Method) + " is not allowed here: use " + allow})
+	d.fail(w, r, &answer{http.StatusMethodNotAllowed, "method_not_allowed", "the method " + message.Quote(r.Method) + " is not allowed here: use " + allow})
 	return false
-}
-
-func write(w http.ResponseWriter, code int, v any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(code)
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	_ = enc.Encode(v) // an error means that the sender has left
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"narthex"
+	"narthex/internal/message"
 )
 
 // buffers are reused from request to request.
@@ -46,7 +47,7 @@ func (d *door) read(w http.ResponseWriter, r *http.Request, f func(body []byte) 
 		in = z
 	default:
 		w.Header().Set("Accept-Encoding", "gzip, identity")
-		return &answer{http.StatusUnsupportedMediaType, badData, "the content encoding " + quote(encoding) + " is not known: use gzip or none"}
+		return &answer{http.StatusUnsupportedMediaType, badData, "the content encoding " + message.Quote(encoding) + " is not known: use gzip or none"}
 	}
 	buf, _ := d.buffers.bytes.Get().(*bytes.Buffer)
 	if buf == nil {
@@ -96,5 +97,5 @@ func wantType(w http.ResponseWriter, r *http.Request, types ...string) error {
 		return nil
 	}
 	w.Header().Set("Accept", types[0])
-	return &answer{http.StatusUnsupportedMediaType, badData, "the content type " + quote(header) + " is not taken here: send " + types[0] + " in UTF-8"}
+	return &answer{http.StatusUnsupportedMediaType, badData, "the content type " + message.Quote(header) + " is not taken here: send " + types[0] + " in UTF-8"}
 }

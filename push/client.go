@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"narthex"
+	"narthex/internal/message"
 )
 
 // Client is a sink that pushes to another narthex. It tries again, under the
@@ -143,7 +144,7 @@ func answerOf(resp *http.Response, text []byte) (*Receipt, error) {
 		Error string `json:"error"`
 	}
 	if err := json.Unmarshal(text, &r); err != nil {
-		r.Error = fmt.Sprintf("the answer (%s) is not narthex's: %s", resp.Status, clip(string(text), 200))
+		r.Error = fmt.Sprintf("the answer (%s) is not narthex's: %s", resp.Status, message.Clip(string(text), 200))
 		if resp.StatusCode < 300 { // no receipt, no acknowledgement
 			return nil, narthex.Errorf(narthex.Invalid, "%s", r.Error)
 		}

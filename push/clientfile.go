@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"narthex"
+	"narthex/internal/message"
 )
 
 // Exposition is metrics as programs expose them, and the group they are pushed
@@ -78,7 +79,7 @@ func gatewayAnswer(resp *http.Response, id string, text []byte) (*Receipt, error
 	if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusAccepted {
 		return &Receipt{ID: id, Status: Accepted}, nil
 	}
-	why := strings.TrimSpace(clip(string(text), 1000))
+	why := strings.TrimSpace(message.Clip(string(text), 1000))
 	if why == "" {
 		why = resp.Status
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"narthex"
+	"narthex/internal/message"
 )
 
 // collector makes a batch of entries.
@@ -44,7 +45,7 @@ func (c *collector) collect(service string, entries []entry) {
 			err = c.take(labels, e)
 		}
 		if err != nil {
-			text := clip(labels.String(), maxText)
+			text := message.Clip(labels.String(), maxText)
 			if len(labels) == 0 {
 				text = fmt.Sprintf("entry %d of the push", i+1)
 			}
@@ -55,7 +56,7 @@ func (c *collector) collect(service string, entries []entry) {
 	if f := c.future; f.samples > 0 {
 		c.push.Warnings = append(c.push.Warnings, fmt.Sprintf(
 			"%d samples had timestamps up to %v ahead of the server's clock and were given the time of arrival; the first is of %s",
-			f.samples, f.most, clip(f.series, maxText)))
+			f.samples, f.most, message.Clip(f.series, maxText)))
 	}
 }
 
@@ -76,7 +77,7 @@ func withService(ls []narthex.Label, service string) (narthex.Labels, error) {
 		all := slices.DeleteFunc(narthex.Labels(ls), func(l narthex.Label) bool { return l.Value == "" })
 		return all, err
 	case other != "" && other != service:
-		return labels, fmt.Errorf("its label service is %s, but the push's service is %s: leave one of them out", quote(other), quote(service))
+		return labels, fmt.Errorf("its label service is %s, but the push's service is %s: leave one of them out", message.Quote(other), message.Quote(service))
 	}
 	return labels, nil
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"narthex"
+	"narthex/internal/message"
 )
 
 // Push is a decoded push, ready to be written.
@@ -145,7 +146,7 @@ func (d *decoder) as() (narthex.As, error) {
 			return as, nil
 		}
 	}
-	return 0, &shapeError{msg: `want "sample", "gauge" or "delta", got ` + quote(word)}
+	return 0, &shapeError{msg: `want "sample", "gauge" or "delta", got ` + message.Quote(word)}
 }
 
 func (d *decoder) sample() error {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"narthex"
+	"narthex/internal/message"
 )
 
 // gateway is Pushgateway's API: PUT, POST and DELETE of
@@ -25,7 +26,7 @@ func (d *door) gateway(w http.ResponseWriter, r *http.Request) {
 		e, err = d.deleteGroup(r)
 	default:
 		w.Header().Set("Allow", "PUT, POST, DELETE")
-		err = &answer{http.StatusMethodNotAllowed, "method_not_allowed", "the method " + quote(r.Method) + " is not allowed here: use PUT, POST or DELETE"}
+		err = &answer{http.StatusMethodNotAllowed, "method_not_allowed", "the method " + message.Quote(r.Method) + " is not allowed here: use PUT, POST or DELETE"}
 	}
 	var receipt *Receipt
 	if e != nil {
@@ -102,11 +103,11 @@ func (e *exposition) groupSeries(names narthex.NameScheme) error {
 		}
 		for _, s := range flat(f) {
 			if err := checkSeries(names, s.Labels); err != nil {
-				return narthex.Errorf(narthex.Invalid, "series %s: %w", clip(s.Labels.String(), maxText), err)
+				return narthex.Errorf(narthex.Invalid, "series %s: %w", message.Clip(s.Labels.String(), maxText), err)
 			}
 			key = s.Labels.AppendKey(key[:0])
 			if seen[string(key)] {
-				return narthex.Errorf(narthex.Invalid, "series %s is there twice once the path's labels are set: give the two different labels", clip(s.Labels.String(), maxText))
+				return narthex.Errorf(narthex.Invalid, "series %s is there twice once the path's labels are set: give the two different labels", message.Clip(s.Labels.String(), maxText))
 			}
 			seen[string(key)] = true
 			e.batch.Series = append(e.batch.Series, s)
@@ -179,9 +180,9 @@ func rejectedText(all []narthex.Rejection) string {
 			b.WriteString("; ")
 		}
 		if x.Series != "" {
-			b.WriteString(clip(x.Series, maxText) + ": ")
+			b.WriteString(message.Clip(x.Series, maxText) + ": ")
 		}
-		b.WriteString(clip(x.Reason, maxText))
+		b.WriteString(message.Clip(x.Reason, maxText))
 	}
 	return b.String()
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"narthex"
+	"narthex/internal/message"
 )
 
 // groupKey is what the path of a Pushgateway's URL says: the labels that name a
@@ -35,7 +36,7 @@ func parseGroupKey(path string, names narthex.NameScheme) (groupKey, error) {
 		parts = parts[:2] // job/x/
 	}
 	if len(parts)%2 != 0 {
-		return groupKey{}, narthex.Errorf(narthex.Invalid, "the path %s has a label without a value: want /metrics/job/<job>{/<label>/<value>}", quote(path))
+		return groupKey{}, narthex.Errorf(narthex.Invalid, "the path %s has a label without a value: want /metrics/job/<job>{/<label>/<value>}", message.Quote(path))
 	}
 	values := make(map[string]string, len(parts)/2)
 	for i := len(parts) - 2; i >= 0; i -= 2 {
@@ -66,7 +67,7 @@ func pathLabel(name, value string) (string, string, error) {
 	if encoded {
 		text, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(value, "="))
 		if err != nil {
-			return "", "", narthex.Errorf(narthex.Invalid, "the value %s of %s%s in the path: %w (it is the URL's alphabet, with - and _)", quote(value), clip(name, 80), base64Suffix, err)
+			return "", "", narthex.Errorf(narthex.Invalid, "the value %s of %s%s in the path: %w (it is the URL's alphabet, with - and _)", message.Quote(value), message.Clip(name, 80), base64Suffix, err)
 		}
 		value = string(text)
 	}

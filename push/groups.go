@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"narthex"
+	"narthex/internal/reply"
 )
 
 // GroupState is a group as [Options.Groups] tells it.
@@ -34,7 +35,7 @@ func (d *door) listGroups(w http.ResponseWriter, r *http.Request) {
 	for _, g := range d.Groups() {
 		out = append(out, groupJSON(g))
 	}
-	write(w, http.StatusOK, success{"success", out})
+	reply.JSON(w, http.StatusOK, success{"success", out})
 }
 
 // gatewayStatus is GET /api/v1/status, in Pushgateway's shape.
@@ -46,7 +47,7 @@ func (d *door) gatewayStatus(w http.ResponseWriter, r *http.Request) {
 	if build == nil {
 		build = map[string]string{}
 	}
-	write(w, http.StatusOK, success{"success", map[string]any{
+	reply.JSON(w, http.StatusOK, success{"success", map[string]any{
 		"flags": map[string]string{}, "start_time": d.started.UTC(), "build_information": build,
 	}})
 }

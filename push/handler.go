@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"narthex/internal/message"
+	"narthex/internal/reply"
 )
 
 // pushJSON is POST /api/v1/push.
@@ -55,9 +58,9 @@ func (d *door) deliver(w http.ResponseWriter, r *http.Request, p *Push) {
 		if len(receipt.Rejected) > 0 {
 			msg = fmt.Sprintf("nothing of the push could be accepted; %s: %s", receipt.Rejected[0].Series, receipt.Rejected[0].Reason)
 		}
-		write(w, code, failure{Status: "error", ErrorType: badData, Error: msg, ID: receipt.ID, Rejected: receipt.Rejected})
+		reply.Fail(w, code, reply.Failure{ErrorType: badData, Error: msg, ID: receipt.ID, Rejected: receipt.Rejected})
 	} else {
-		write(w, code, receipt)
+		reply.JSON(w, code, receipt)
 	}
 	d.Observe(code, receipt)
 }
@@ -80,7 +83,7 @@ func (d *door) listReceipts(w http.ResponseWriter, r *http.Request) {
 	for _, k := range d.recent.list(limit) {
 		out.Receipts = append(out.Receipts, d.status(k.identity, k.receipt.ID, k))
 	}
-	write(w, http.StatusOK, out)
+	reply.JSON(w, http.StatusOK, out)
 }
 
 // getReceipt is GET /api/v1/receipts/{id}.
@@ -92,10 +95,10 @@ func (d *door) getReceipt(w http.ResponseWriter, r *http.Request) {
 	s := d.status(identity, id, d.recent.get(identity, id))
 	if s.Status == "" {
 		d.fail(w, r, &answer{http.StatusNotFound, "not_found",
-			fmt.Sprintf("no push with the id %s is known: it was never acknowledged, or longer than %s ago", quote(id), hours(d.Horizon))})
+			fmt.Sprintf("no push with the id %s is known: it was never acknowledged, or longer than %s ago", message.Quote(id), hours(d.Horizon))})
 		return
 	}
-	write(w, http.StatusOK, s)
+	reply.JSON(w, http.StatusOK, s)
 }
 
 // status puts together what the sink and the recent receipts (k may be nil)

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"narthex"
+	"narthex/internal/message"
 )
 
 // maxID is the longest id in bytes.
@@ -19,7 +20,7 @@ func checkID(id string) error {
 	case len(id) > maxID:
 		return narthex.Errorf(narthex.Invalid, "the id has %d bytes, the limit is %d", len(id), maxID)
 	case !utf8.ValidString(id) || strings.ContainsFunc(id, func(r rune) bool { return !unicode.IsPrint(r) }):
-		return narthex.Errorf(narthex.Invalid, "the id %s has characters that can't be printed", quote(id))
+		return narthex.Errorf(narthex.Invalid, "the id %s has characters that can't be printed", message.Quote(id))
 	}
 	return nil
 }
@@ -35,7 +36,7 @@ func pickID(r *http.Request, body string) (string, error) {
 	switch {
 	case header != "" && body != "" && header != body:
 		return "", narthex.Errorf(narthex.Invalid,
-			"the header Idempotency-Key is %s but the body's id is %s: send one of them, or both alike", quote(header), quote(body))
+			"the header Idempotency-Key is %s but the body's id is %s: send one of them, or both alike", message.Quote(header), message.Quote(body))
 	case body != "":
 		return body, nil
 	case header != "":

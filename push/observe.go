@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"narthex"
+	"narthex/internal/message"
 )
 
 // defaultLayout is the layout of observations that name none.
@@ -33,7 +34,7 @@ func (c *collector) observe(labels narthex.Labels, e *entry) error {
 	if !known { // the doors have them all, others that decode may not
 		all := withOwnLayouts(c.o.Layouts)
 		if layout, known = all[name]; !known {
-			return fmt.Errorf("the layout %s is not known; %s", quote(name), suggest(name, slices.Sorted(maps.Keys(all))))
+			return fmt.Errorf("the layout %s is not known; %s", message.Quote(name), message.Suggest(name, slices.Sorted(maps.Keys(all))))
 		}
 	}
 	switch {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"narthex"
+	"narthex/internal/message"
 )
 
 // The statuses of a [Receipt] and of a [Status].
@@ -83,7 +84,7 @@ func clipped(first []narthex.Rejection, total, limit int) []narthex.Rejection {
 		if i == limit {
 			return append(out, narthex.Rejection{Reason: fmt.Sprintf("%d more were rejected", total-limit)})
 		}
-		out = append(out, narthex.Rejection{Series: clip(x.Series, maxText), Reason: clip(x.Reason, maxText)})
+		out = append(out, narthex.Rejection{Series: message.Clip(x.Series, maxText), Reason: message.Clip(x.Reason, maxText)})
 	}
 	return out
 }
@@ -96,7 +97,7 @@ func limitParam(r *http.Request) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
-		return 0, narthex.Errorf(narthex.Invalid, "the parameter limit is %s: want a whole number from 1 on", quote(text))
+		return 0, narthex.Errorf(narthex.Invalid, "the parameter limit is %s: want a whole number from 1 on", message.Quote(text))
 	}
 	return n, nil
 }

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"narthex"
+	"narthex/internal/message"
 )
 
 // scanner walks through a JSON text (RFC 8259). The shapes of the text are
@@ -137,7 +138,7 @@ func (s *scanner) object(fields []string, f func(i int) error) error {
 			i++
 		}
 		if i == len(fields) {
-			return &shapeError{path: step(name), msg: "unknown field; " + suggest(name, fields)}
+			return &shapeError{path: step(name), msg: "unknown field; " + message.Suggest(name, fields)}
 		}
 		if seen&(1<<i) != 0 {
 			return &shapeError{path: step(name), msg: "the field is given twice"}

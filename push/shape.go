@@ -3,6 +3,8 @@ package push
 import (
 	"errors"
 	"strings"
+
+	"narthex/internal/message"
 )
 
 // shapeError says that a JSON text has another shape than a push has.
@@ -37,7 +39,7 @@ func step(name string) string {
 		return r == '_' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
 	}
 	if name == "" || len(name) > 80 || strings.TrimLeftFunc(name, plain) != "" {
-		return "[" + quote(name) + "]"
+		return "[" + message.Quote(name) + "]"
 	}
 	return name
 }

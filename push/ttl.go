@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"narthex"
+	"narthex/internal/message"
 )
 
 // TTLRule says how long groups live without a push.
@@ -34,7 +35,7 @@ func (d *door) groupTTL(r *http.Request, group narthex.Labels) (time.Duration, e
 	if text != "" {
 		ttl, ok := parseTTL(text)
 		if !ok {
-			return 0, narthex.Errorf(narthex.Invalid, "%s is %s: want a duration from 1s to 100 years such as 26h or 7d, or 0 for ever", where, quote(text))
+			return 0, narthex.Errorf(narthex.Invalid, "%s is %s: want a duration from 1s to 100 years such as 26h or 7d, or 0 for ever", where, message.Quote(text))
 		}
 		return ttl, nil
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"narthex"
+	"narthex/internal/reply"
 	"narthex/lambda"
 	"narthex/push"
 )
@@ -71,9 +72,9 @@ func (y *relay) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case p.receipt == nil: // the door has answered
 	case p.err != nil:
-		refuse(w, http.StatusBadRequest, refusal{ErrorType: "bad_data", Error: p.err.Error(), ID: p.receipt.ID, Rejected: p.receipt.Rejected})
+		reply.Fail(w, http.StatusBadRequest, reply.Failure{ErrorType: "bad_data", Error: p.err.Error(), ID: p.receipt.ID, Rejected: p.receipt.Rejected})
 	default:
-		answer(w, http.StatusOK, p.receipt)
+		reply.JSON(w, http.StatusOK, p.receipt)
 	}
 }
 

@@ -29,7 +29,7 @@ var mayImport = map[string][]string{
 	"pipeline": {".", "internal/stats"},
 
 	// Doors.
-	"push":   {".", "openmetrics", "otlp", "remotewrite", "emf", "internal/stats"},
+	"push":   {".", "internal/message", "internal/reply", "openmetrics", "otlp", "remotewrite", "emf", "internal/stats"},
 	"probe":  {".", "openmetrics", "internal/stats"},
 	"lambda": {".", "internal/aws", "internal/stats"},
 	"auth":   {".", "internal/stats"},
@@ -40,11 +40,13 @@ var mayImport = map[string][]string{
 	"viewer": {".", "internal/aws", "internal/stats"},
 
 	// Leaves.
-	"config":         {"."},
-	"internal/aws":   {},
-	"internal/stats": {},
-	"internal/shape": {},
-	"test":           {},
+	"config":           {".", "internal/message"},
+	"internal/aws":     {},
+	"internal/stats":   {},
+	"internal/message": {},
+	"internal/reply":   {"."},
+	"internal/shape":   {},
+	"test":             {},
 
 	// Wiring.
 	"app":                {everything},

@@ -1,4 +1,6 @@
-package push
+// Package message helps to word messages for people: near names, and texts from
+// outside that are quoted and cut.
+package message
 
 import (
 	"strconv"
@@ -6,9 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// suggest ends the message of an unknown name: with the nearest known one if it
+// Suggest ends the message of an unknown name: with the nearest known one if it
 // is near, with all of them otherwise.
-func suggest(name string, known []string) string {
+func Suggest(name string, known []string) string {
 	best, least := "", 3
 	for _, k := range known {
 		if n := distance(name, k, least); n < least && n < len(k) {
@@ -46,8 +48,8 @@ func distance(a, b string, limit int) int {
 	return min(row[len(b)], limit)
 }
 
-// clip returns s, or its first n bytes and an ellipsis if it is longer.
-func clip(s string, n int) string {
+// Clip returns s, or its first n bytes and an ellipsis if it is longer.
+func Clip(s string, n int) string {
 	if len(s) <= n+len("…") {
 		return s
 	}
@@ -57,5 +59,5 @@ func clip(s string, n int) string {
 	return s[:n] + "…"
 }
 
-// quote quotes s, clipped to a length fit for a message.
-func quote(s string) string { return strconv.Quote(clip(s, 80)) }
+// Quote quotes s, clipped to a length fit for a message.
+func Quote(s string) string { return strconv.Quote(Clip(s, 80)) }
