@@ -14,6 +14,21 @@ const (
 	recordTick  byte = 2
 )
 
+// size is about how many bytes the record of e takes, for one allocation.
+func (e *Entry) size() int {
+	n := 64
+	for i := range e.items {
+		it := &e.items[i]
+		n += len(it.key) + len(it.help) + len(it.unit) + len(it.family) + 8 + 20*len(it.samples)
+		for _, x := range it.samples {
+			if x.Histogram != nil {
+				n += 64 + 4*len(x.Histogram.Positive.Counts) + 9*len(x.Histogram.Bounds)
+			}
+		}
+	}
+	return n
+}
+
 // appendEntry appends the record of e.
 func appendEntry(dst []byte, e *Entry) []byte {
 	enc := encoder{dst}

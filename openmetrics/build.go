@@ -84,7 +84,7 @@ func (b *builder) find(labels []narthex.Label) int {
 func (b *builder) add(labels []narthex.Label) *Metric {
 	f := &b.families[b.cur]
 	if len(f.Metrics) == 1 { // many have one; those with more rarely have two
-		f.Metrics = slices.Grow(f.Metrics, 7)
+		f.Metrics = slices.Grow(f.Metrics, 3)
 	}
 	f.Metrics = append(f.Metrics, Metric{Labels: b.keep(labels)})
 	b.open = append(b.open, state{})

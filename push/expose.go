@@ -89,9 +89,9 @@ func (e *exposition) timeless() error {
 	return nil
 }
 
-// flat returns a family's series as a store has them, with one kind of NaN.
-func flat(f openmetrics.Family) []narthex.Series {
-	series := openmetrics.Series([]openmetrics.Family{f})
+// flat returns the families' series as a store has them, with one kind of NaN.
+func flat(families ...openmetrics.Family) []narthex.Series {
+	series := openmetrics.Series(families)
 	for i := range series {
 		if v := &series[i].Samples[0].Value; *v != *v {
 			*v = math.NaN() // whichever NaN it was: one of them would end the series

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
 	"narthex"
 	"narthex/internal/message"
+	"narthex/openmetrics"
 )
 
 // gateway is Pushgateway's API: PUT, POST and DELETE of
@@ -95,23 +97,19 @@ func ownMetric(name string) bool {
 // groupSeries makes the batch's series. With the group's labels set two of them
 // may have become the same.
 func (e *exposition) groupSeries(names narthex.NameScheme) error {
-	seen := make(map[string]bool)
+	e.families = slices.DeleteFunc(e.families, func(f openmetrics.Family) bool { return ownMetric(f.Name) })
+	e.batch.Series = flat(e.families...)
+	seen := make(map[string]struct{}, len(e.batch.Series))
 	var key []byte
-	for _, f := range e.families {
-		if ownMetric(f.Name) {
-			continue
+	for _, s := range e.batch.Series {
+		if err := checkSeries(names, s.Labels); err != nil {
+			return narthex.Errorf(narthex.Invalid, "series %s: %w", message.Clip(s.Labels.String(), maxText), err)
 		}
-		for _, s := range flat(f) {
-			if err := checkSeries(names, s.Labels); err != nil {
-				return narthex.Errorf(narthex.Invalid, "series %s: %w", message.Clip(s.Labels.String(), maxText), err)
-			}
-			key = s.Labels.AppendKey(key[:0])
-			if seen[string(key)] {
-				return narthex.Errorf(narthex.Invalid, "series %s is there twice once the path's labels are set: give the two different labels", message.Clip(s.Labels.String(), maxText))
-			}
-			seen[string(key)] = true
-			e.batch.Series = append(e.batch.Series, s)
+		key = s.Labels.AppendKey(key[:0])
+		if _, twice := seen[string(key)]; twice {
+			return narthex.Errorf(narthex.Invalid, "series %s is there twice once the path's labels are set: give the two different labels", message.Clip(s.Labels.String(), maxText))
 		}
+		seen[string(key)] = struct{}{}
 	}
 	return nil
 }
