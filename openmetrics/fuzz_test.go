@@ -80,6 +80,7 @@ func differ(t *testing.T, format openmetrics.Format, data []byte, stricter []str
 func FuzzText(f *testing.F) {
 	seeds(f, "*.prom")
 	f.Add([]byte(" \tA 0\n")) // the oracle takes the blanks for a part of the name
+	f.Add([]byte("{\" \"}00\n"))
 	for _, c := range textErrors {
 		f.Add([]byte(c.in))
 	}

@@ -1,6 +1,7 @@
 package openmetrics_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -123,9 +124,6 @@ func compareMetadata(t *testing.T, f openmetrics.Family, want seen) {
 func canonicalLabels(ls labels.Labels) string {
 	var out []narthex.Label
 	ls.Range(func(l labels.Label) {
-		if l.Name == narthex.MetricName { // the oracle keeps the blanks before it
-			l.Value = strings.TrimLeft(l.Value, " \t")
-		}
 		out = append(out, narthex.Label{Name: l.Name, Value: canonicalValue(l.Name, l.Value)})
 	})
 	slices.SortStableFunc(out, func(a, b narthex.Label) int { return strings.Compare(a.Name, b.Name) })
@@ -134,6 +132,9 @@ func canonicalLabels(ls labels.Labels) string {
 }
 
 func canonicalValue(name, value string) string {
+	if name == narthex.MetricName { // the oracle keeps the blanks before an unquoted one
+		return cmp.Or(strings.TrimLeft(value, " \t"), value)
+	}
 	if f, err := strconv.ParseFloat(value, 64); err == nil && (name == "le" || name == "quantile") {
 		return labels.FormatOpenMetricsFloat(f)
 	}
