@@ -39,16 +39,16 @@ type terminal struct {
 
 // command is one of the program's jobs.
 type command struct {
-	name, args, short string
-	run               func(ctx context.Context, args []string, t terminal) error
+	name, short string
+	run         func(ctx context.Context, args []string, t terminal) error
 }
 
 func commands() []command {
 	return []command{
-		{"serve", "[--config FILE] [--listen ADDR] [--data DIR]", "take pushes, keep them, answer queries, show them", serve},
-		{"push", "NAME{LABEL=\"VALUE\",…}+=N | NAME=N | - …", "send counters and gauges from a shell", pushCommand},
-		{"check", "[FILE]", "say what a configuration means, or what is wrong with it", check},
-		{"version", "", "print the version", func(_ context.Context, _ []string, t terminal) error {
+		{"serve", "take pushes, keep them, answer queries, show them", serve},
+		{"push", "send counters, gauges, observations and files from a shell", pushCommand},
+		{"check", "say what a configuration means, or what is wrong with it", check},
+		{"version", "print the version", func(_ context.Context, _ []string, t terminal) error {
 			fmt.Fprintln(t.out, "narthex", version())
 			return nil
 		}},
