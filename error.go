@@ -3,6 +3,7 @@ package narthex
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Kind says what a caller can do about an [Error].
@@ -14,13 +15,16 @@ const (
 	Conflict                    // the ID was used before with another body
 	TooLarge                    // the input is over a limit
 	Unavailable                 // not now: try again later
+	Limited                     // the sender is over its rate: try again after a while
+	Forbidden                   // the sender is known, and may not do that
 )
 
 // Error is an error for the one who sent the data.
 type Error struct {
-	Kind Kind
-	Msg  string // a sentence: what went wrong, where, and what to do
-	Err  error  // the cause, if there is one; its text is part of Msg
+	Kind  Kind
+	After time.Duration // how long to wait before trying again; 0 is not known
+	Msg   string        // a sentence: what went wrong, where, and what to do
+	Err   error         // the cause, if there is one; its text is part of Msg
 }
 
 // Error returns the message.
@@ -50,7 +54,7 @@ func KindOf(err error) Kind {
 // is written.
 func IsRejected(err error) bool {
 	switch KindOf(err) {
-	case Invalid, Conflict, TooLarge:
+	case Invalid, Conflict, TooLarge, Forbidden:
 		return true
 	}
 	return false

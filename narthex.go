@@ -40,6 +40,9 @@ type Batch struct {
 	Series []Series
 	// Rejected lists what was dropped for good and why. Write adds to it.
 	Rejected []Rejection
+	// Warnings are sentences for the sender about what was taken all the same.
+	// Write adds to it.
+	Warnings []string
 	// Duplicate is set by Write when the ID had been seen before, so that
 	// nothing was done.
 	Duplicate bool
@@ -83,6 +86,22 @@ type Rejection struct {
 // Reject adds a rejection.
 func (b *Batch) Reject(series, reason string) {
 	b.Rejected = append(b.Rejected, Rejection{Series: series, Reason: reason})
+}
+
+// Warn adds a warning.
+func (b *Batch) Warn(text string) { b.Warnings = append(b.Warnings, text) }
+
+// Force sets the labels on each series, whatever the sender called itself, and
+// on the group. They come from who the sender is known to be.
+func (b *Batch) Force(labels Labels) {
+	for _, l := range labels {
+		for i := range b.Series {
+			b.Series[i].Labels = b.Series[i].Labels.With(l.Name, l.Value)
+		}
+		if b.Group != nil {
+			b.Group.Labels = b.Group.Labels.With(l.Name, l.Value)
+		}
+	}
 }
 
 // Sink takes batches.

@@ -2,7 +2,9 @@ package push
 
 import (
 	"errors"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"narthex"
@@ -44,6 +46,11 @@ func (d *door) answerOf(w http.ResponseWriter, r *http.Request, err error) *answ
 			a.code, a.errorType = http.StatusUnprocessableEntity, "conflict"
 		case narthex.TooLarge:
 			a.code, a.errorType = http.StatusRequestEntityTooLarge, "too_large"
+		case narthex.Forbidden:
+			a.code, a.errorType = http.StatusForbidden, "forbidden"
+		case narthex.Limited:
+			a.code, a.errorType = http.StatusTooManyRequests, "limited"
+			w.Header().Set("Retry-After", retryAfter(err))
 		case narthex.Unavailable:
 			a.code, a.errorType = http.StatusServiceUnavailable, "unavailable"
 		default:
@@ -58,6 +65,15 @@ func (d *door) answerOf(w http.ResponseWriter, r *http.Request, err error) *answ
 		}
 	}
 	return a
+}
+
+// retryAfter returns the seconds to wait that the error says, at least one.
+func retryAfter(err error) string {
+	var e *narthex.Error
+	if !errors.As(err, &e) {
+		return "1"
+	}
+	return strconv.Itoa(max(1, int(math.Ceil(e.After.Seconds()))))
 }
 
 // allowed reports whether the request has one of the methods, and answers it

@@ -33,7 +33,7 @@ func (d *door) expose(w http.ResponseWriter, r *http.Request, prefix string) (*e
 		return nil, &answer{http.StatusUnsupportedMediaType, badData, err.Error()}
 	}
 	err = d.read(w, r, func(body []byte) (err error) {
-		e.sign(r, contentType, body)
+		e.digest(r, contentType, body)
 		e.families, err = format.Parse(body, openmetrics.Limits{Samples: d.Limits.Series, Labels: d.Names.MaxLabels})
 		return err
 	})
@@ -50,13 +50,17 @@ func (d *door) grouped(r *http.Request, prefix string) (*exposition, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &exposition{key: key, batch: &narthex.Batch{ID: id, Identity: d.Identity(r), Received: d.Now()}}
-	e.sign(r, "", nil)
+	name, forced := d.Identity(r)
+	for _, l := range forced { // of the group too: nobody reaches another's
+		key.labels = key.labels.With(l.Name, l.Value)
+	}
+	e := &exposition{key: key, batch: &narthex.Batch{ID: id, Identity: name, Received: d.Now()}}
+	e.digest(r, "", nil)
 	return e, nil
 }
 
-// sign sets the digest of what was sent: where to, as what, and the body.
-func (e *exposition) sign(r *http.Request, contentType string, body []byte) {
+// digest sets the digest of what was sent: where to, as what, and the body.
+func (e *exposition) digest(r *http.Request, contentType string, body []byte) {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s %q %q %q ", r.Method, e.key.labels.AppendKey(nil), r.URL.RawQuery, contentType)
 	h.Write(body)

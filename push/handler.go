@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"narthex"
 	"narthex/internal/message"
 	"narthex/internal/reply"
 )
@@ -32,8 +33,15 @@ func (d *door) pushJSON(w http.ResponseWriter, r *http.Request) {
 		d.Observe(d.fail(w, r, err), nil)
 		return
 	}
-	p.Batch.Identity = d.Identity(r)
+	d.sign(r, p.Batch)
 	d.deliver(w, r, p)
+}
+
+// sign says on the batch who sent it.
+func (d *door) sign(r *http.Request, b *narthex.Batch) {
+	name, forced := d.Identity(r)
+	b.Identity = name
+	b.Force(forced)
 }
 
 // deliver writes a push to the sink and answers with the receipt.
@@ -49,6 +57,7 @@ func (d *door) deliver(w http.ResponseWriter, r *http.Request, p *Push) {
 			p.Warnings = append(p.Warnings, text)
 		}
 	}
+	p.Warnings = append(p.Warnings, p.Batch.Warnings...)
 	receipt := p.Receipt()
 	d.recent.add(p.Batch.Identity, p.Batch.Received, receipt)
 	code := http.StatusOK
@@ -91,7 +100,8 @@ func (d *door) getReceipt(w http.ResponseWriter, r *http.Request) {
 	if !d.allowed(w, r, http.MethodGet, http.MethodHead) {
 		return
 	}
-	id, identity := r.PathValue("id"), d.Identity(r)
+	id := r.PathValue("id")
+	identity, _ := d.Identity(r)
 	s := d.status(identity, id, d.recent.get(identity, id))
 	if s.Status == "" {
 		d.fail(w, r, &answer{http.StatusNotFound, "not_found",

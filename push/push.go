@@ -52,11 +52,15 @@ import (
 type Options struct {
 	// Sink takes what was pushed.
 	Sink narthex.Sink
+	// Samples takes what has times of its own and needs no adding up: remote
+	// write, OTLP's cumulative streams. Nil is Sink.
+	Samples narthex.Sink
 	// Lookup says what became of the push with the id, false if it is not
 	// known. Nil knows nothing.
 	Lookup func(identity, id string) (Outcome, bool)
-	// Identity says who sent the request; nil says "" of all.
-	Identity func(*http.Request) string
+	// Identity says who sent the request, and which labels that forces on its
+	// series; nil says "" and none of all.
+	Identity func(*http.Request) (name string, forced narthex.Labels)
 	// Names says which names and lengths are allowed.
 	Names narthex.NameScheme
 	// Limits bound one push.
@@ -126,7 +130,10 @@ func (o Options) withDefaults() Options {
 		o.Lookup = func(string, string) (Outcome, bool) { return Outcome{}, false }
 	}
 	if o.Identity == nil {
-		o.Identity = func(*http.Request) string { return "" }
+		o.Identity = func(*http.Request) (string, narthex.Labels) { return "", nil }
+	}
+	if o.Samples == nil {
+		o.Samples = o.Sink
 	}
 	if o.Limits.Body <= 0 {
 		o.Limits.Body = 10 << 20

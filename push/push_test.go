@@ -188,4 +188,4 @@ func TestPushID(t *testing.T) {
 	}
 }
 
-func who(r *http.Request) string { return r.Header.Get("X-Who") }
+func who(r *http.Request) (string, narthex.Labels) { return r.Header.Get("X-Who"), nil }
