@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"narthex"
+	"narthex/internal/protowire"
 )
 
 // state is what is known of a metric while its family is being read.
@@ -48,7 +49,7 @@ func (b *builder) bucket(metric int, le, cum float64) error {
 		return narthex.Errorf(narthex.Invalid, `%s: le="NaN" is not the bound of a bucket`, b.describe(metric))
 	case !first && le <= st.last:
 		return narthex.Errorf(narthex.Invalid, `%s: bucket le="%s" does not follow le="%s": buckets must be in increasing order, each once`, b.describe(metric), narthex.FormatBound(le), narthex.FormatBound(st.last))
-	case !isCount(cum):
+	case !protowire.IsCount(cum):
 		return narthex.Errorf(narthex.Invalid, `%s: bucket le="%s" counts %v, which is not a count`, b.describe(metric), narthex.FormatBound(le), cum)
 	case !first && cum < st.cum:
 		return narthex.Errorf(narthex.Invalid, `%s: bucket le="%s" counts %v, the one below it %v: buckets must be cumulative`, b.describe(metric), narthex.FormatBound(le), cum, st.cum)
@@ -74,7 +75,7 @@ func (b *builder) quantile(metric int, q, value float64) error {
 
 // count sets the number of observations.
 func (b *builder) count(metric int, n float64) error {
-	if !isCount(n) {
+	if !protowire.IsCount(n) {
 		return narthex.Errorf(narthex.Invalid, "%s: %v is not a count", b.describe(metric), n)
 	}
 	b.open[metric].count = n
@@ -86,9 +87,6 @@ func (b *builder) sum(metric int, s float64) error {
 	b.open[metric].sum = s
 	return b.once(metric, asSum)
 }
-
-// isCount reports whether f can be a number of observations.
-func isCount(f float64) bool { return f >= 0 && f <= math.MaxFloat64 }
 
 // point adds a bucket or a quantile to a metric. The points of one metric
 // usually follow one another: they are collected on the side and stored at

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"narthex"
+	"narthex/internal/protowire"
 )
 
 // appendValue appends a sample's value in the shortest form that is read as
@@ -27,14 +28,11 @@ func appendValue(dst []byte, f float64, point bool) []byte {
 // appendCount appends a count: a whole number as it is, so that none needs an
 // exponent.
 func appendCount(dst []byte, f float64) []byte {
-	if whole(f) {
+	if protowire.Whole(f) {
 		return strconv.AppendUint(dst, uint64(f), 10)
 	}
 	return appendValue(dst, f, false)
 }
-
-// whole reports whether f is a count that a uint64 holds, and an int64 too.
-func whole(f float64) bool { return f >= 0 && f < 1<<63 && f == math.Trunc(f) }
 
 // parseFloat reads a number as Go wrote it before 1.13, as Prometheus does:
 // without underscores and hexadecimal exponents.

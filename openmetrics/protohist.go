@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"narthex"
+	"narthex/internal/protowire"
 )
 
 // protoHistogram is a Histogram message as it stands.
@@ -14,7 +15,7 @@ type protoHistogram struct {
 	sum, zeroThreshold         float64
 	schema                     int32
 	buckets                    []protoBucket
-	negative, positive         protoSide
+	negative, positive         protowire.Side
 	exemplars                  []narthex.Exemplar
 	start                      int64
 }
@@ -26,105 +27,65 @@ type protoBucket struct {
 	exemplars         []narthex.Exemplar // none or one
 }
 
-// protoSide is one side of a native histogram.
-type protoSide struct {
-	spans  []narthex.Span
-	deltas []int64
-	counts []float64
-}
-
 func (h *protoHistogram) reset() {
-	*h = protoHistogram{buckets: h.buckets[:0], negative: h.negative.reset(), positive: h.positive.reset(), exemplars: h.exemplars[:0]}
+	*h = protoHistogram{buckets: h.buckets[:0], negative: h.negative.Reset(), positive: h.positive.Reset(), exemplars: h.exemplars[:0]}
 }
 
-func (s protoSide) reset() protoSide {
-	return protoSide{s.spans[:0], s.deltas[:0], s.counts[:0]}
-}
-
-func (pm *protoMetric) readHistogram(m message, err *error) {
+func (pm *protoMetric) readHistogram(m protowire.Message, err *error) {
 	pm.has |= 1 << protoHistogramType
 	h := &pm.hist
-	for f := (field{}); m.next(&f, err); {
-		switch f.num {
+	for f := (protowire.Field{}); m.Next(&f, err); {
+		switch f.Num {
 		case 1:
-			f.uint(&h.count, err)
+			f.Uint(&h.count, err)
 		case 2:
-			f.float(&h.sum, err)
+			f.Float(&h.sum, err)
 		case 3:
-			h.readBucket(f.message(err), err)
+			h.readBucket(f.Message(err), err)
 		case 4:
-			f.float(&h.countFloat, err)
+			f.Float(&h.countFloat, err)
 		case 5:
 			var n uint64
-			f.uint(&n, err)
-			h.schema = int32(max(min(zigzag(n), 99), -99))
+			f.Uint(&n, err)
+			h.schema = int32(max(min(protowire.Zigzag(n), 99), -99))
 		case 6:
-			f.float(&h.zeroThreshold, err)
+			f.Float(&h.zeroThreshold, err)
 		case 7:
-			f.uint(&h.zeroCount, err)
+			f.Uint(&h.zeroCount, err)
 		case 8:
-			f.float(&h.zeroCountFloat, err)
+			f.Float(&h.zeroCountFloat, err)
 		case 9, 10, 11:
-			h.negative.read(f, f.num-9, err)
+			h.negative.Read(f, f.Num-9, err)
 		case 12, 13, 14:
-			h.positive.read(f, f.num-12, err)
+			h.positive.Read(f, f.Num-12, err)
 		case 15:
-			h.start = readTimestamp(f.message(err), err)
+			h.start = readTimestamp(f.Message(err), err)
 		case 16:
-			h.exemplars = readExemplar(h.exemplars, f.message(err), err)
+			h.exemplars = readExemplar(h.exemplars, f.Message(err), err)
 		}
 	}
 }
 
-func (h *protoHistogram) readBucket(m message, err *error) {
+func (h *protoHistogram) readBucket(m protowire.Message, err *error) {
 	var b protoBucket
-	for f := (field{}); m.next(&f, err); {
-		switch f.num {
+	for f := (protowire.Field{}); m.Next(&f, err); {
+		switch f.Num {
 		case 1:
-			f.uint(&b.count, err)
+			f.Uint(&b.count, err)
 		case 2:
-			f.float(&b.bound, err)
+			f.Float(&b.bound, err)
 		case 3:
-			b.exemplars = readExemplar(b.exemplars[:0], f.message(err), err)
+			b.exemplars = readExemplar(b.exemplars[:0], f.Message(err), err)
 		case 4:
-			f.float(&b.countFloat, err)
+			f.Float(&b.countFloat, err)
 		}
 	}
 	h.buckets = append(h.buckets, b)
 }
 
-// read reads a span (0), a delta (1) or a count (2).
-func (s *protoSide) read(f field, which uint32, err *error) {
-	switch which {
-	case 1:
-		f.deltas(&s.deltas, err)
-	case 2:
-		f.floats(&s.counts, err)
-	default:
-		s.spans = append(s.spans, readSpan(f.message(err), err))
-	}
-}
-
-func readSpan(m message, err *error) narthex.Span {
-	var offset, length uint64
-	for f := (field{}); m.next(&f, err); {
-		switch f.num {
-		case 1:
-			f.uint(&offset, err)
-		case 2:
-			f.uint(&length, err)
-		}
-	}
-	o := zigzag(offset)
-	if *err == nil && (o != int64(int32(o)) || length > math.MaxInt32) {
-		*err = narthex.Errorf(narthex.Invalid, "a span of %d buckets at offset %d is out of range", length, o)
-	}
-	return narthex.Span{Offset: int32(o), Length: uint32(length)}
-}
-
 // native reports whether the message has a native histogram.
 func (h *protoHistogram) native() bool {
-	return len(h.positive.spans) > 0 || len(h.negative.spans) > 0 || h.zeroThreshold > 0 || h.zeroCount > 0
+	return len(h.positive.Spans) > 0 || len(h.negative.Spans) > 0 || h.zeroThreshold > 0 || h.zeroCount > 0
 }
 
 // either returns the float, which overrides the integer if it is there.
@@ -185,87 +146,18 @@ func (h *protoHistogram) toNative() (*narthex.Histogram, error) {
 		Schema: h.schema, ZeroThreshold: h.zeroThreshold, Sum: h.sum,
 		Count: either(h.count, h.countFloat), ZeroCount: either(h.zeroCount, h.zeroCountFloat),
 	}
-	if !isCount(out.ZeroCount) {
+	if !protowire.IsCount(out.ZeroCount) {
 		return nil, narthex.Errorf(narthex.Invalid, "its zero bucket counts %v, which is not a count", out.ZeroCount)
 	}
 	var err error
-	if out.Positive, err = h.positive.toBuckets(integer); err != nil {
+	if out.Positive, err = h.positive.Buckets(integer); err != nil {
 		return nil, err
 	}
-	if out.Negative, err = h.negative.toBuckets(integer); err != nil {
+	if out.Negative, err = h.negative.Buckets(integer); err != nil {
 		return nil, err
 	}
 	if integer {
-		return out, checkTotal(out)
-	}
-	return out, nil
-}
-
-// checkTotal checks that the buckets of integers add up to the count; NaNs
-// are observed in none, and make the sum NaN.
-func checkTotal(h *narthex.Histogram) error {
-	total := h.ZeroCount
-	for _, c := range h.Positive.Counts {
-		total += c
-	}
-	for _, c := range h.Negative.Counts {
-		total += c
-	}
-	if total > h.Count || total < h.Count && !math.IsNaN(h.Sum) {
-		return narthex.Errorf(narthex.Invalid, "it counts %v, and its buckets %v", h.Count, total)
-	}
-	return nil
-}
-
-// toBuckets checks one side and returns it with absolute counts and without
-// empty spans.
-func (s *protoSide) toBuckets(integer bool) (narthex.Buckets, error) {
-	n := len(s.counts)
-	if integer {
-		n = len(s.deltas)
-	}
-	var out narthex.Buckets
-	var err error
-	if out.Spans, err = checkSpans(s.spans, n); err != nil || n == 0 {
-		return narthex.Buckets{}, err
-	}
-	out.Counts = make([]float64, n)
-	sum := int64(0)
-	for i := range out.Counts {
-		if integer {
-			sum += s.deltas[i]
-			out.Counts[i] = float64(sum)
-		} else {
-			out.Counts[i] = s.counts[i]
-		}
-		if !isCount(out.Counts[i]) {
-			return out, narthex.Errorf(narthex.Invalid, "a bucket counts %v, which is not a count", out.Counts[i])
-		}
-	}
-	return out, nil
-}
-
-// checkSpans returns the spans of n buckets without those that cover nothing.
-func checkSpans(spans []narthex.Span, n int) ([]narthex.Span, error) {
-	var out []narthex.Span
-	gap, index, covered := int64(0), int64(0), 0
-	for i, span := range spans {
-		if i > 0 && span.Offset < 0 {
-			return nil, narthex.Errorf(narthex.Invalid, "a span overlaps the one before")
-		}
-		gap += int64(span.Offset)
-		index += int64(span.Offset) + int64(span.Length)
-		covered += int(span.Length)
-		if index != int64(int32(index)) || gap != int64(int32(gap)) {
-			return nil, narthex.Errorf(narthex.Invalid, "a span is out of range")
-		}
-		if span.Length > 0 {
-			out = append(out, narthex.Span{Offset: int32(gap), Length: span.Length})
-			gap = 0
-		}
-	}
-	if covered != n {
-		return nil, narthex.Errorf(narthex.Invalid, "its spans cover %d buckets, and there are %d", covered, n)
+		return out, protowire.CheckTotal(out)
 	}
 	return out, nil
 }

@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"narthex"
+	"narthex/internal/protowire"
 )
 
 // protoParser reads delimited io.prometheus.client.MetricFamily messages. The
@@ -40,13 +41,13 @@ const (
 
 func parseProtobuf(text string, limits Limits) ([]Family, error) {
 	p := protoParser{builder: newBuilder(limits)}
-	rest := message(text)
+	rest := protowire.Message(text)
 	for n := 1; rest != ""; n++ {
-		body, ok := rest.bytes()
+		body, ok := rest.Bytes()
 		if !ok {
-			return nil, narthex.Errorf(narthex.Invalid, "metric %d: its length is damaged or more than what follows: was the body cut off, or is it not delimited protobuf?", n)
+			return nil, narthex.Errorf(narthex.Invalid, "metric %d: its length is protowire.Damaged or more than what follows: was the body cut off, or is it not delimited protobuf?", n)
 		}
-		name, err := p.readFamily(message(body))
+		name, err := p.readFamily(protowire.Message(body))
 		if err != nil {
 			return nil, narthex.Errorf(narthex.KindOf(err), "metric %d (%q): %w", n, clip(name), err)
 		}
@@ -56,20 +57,20 @@ func parseProtobuf(text string, limits Limits) ([]Family, error) {
 
 // readFamily reads a MetricFamily. The metrics come in a second pass, as the
 // family's type may stand behind them.
-func (p *protoParser) readFamily(body message) (name string, err error) {
-	var f field
+func (p *protoParser) readFamily(body protowire.Message) (name string, err error) {
+	var f protowire.Field
 	var fam Family
 	var typ uint64
-	for m := body; m.next(&f, &err); {
-		switch f.num {
+	for m := body; m.Next(&f, &err); {
+		switch f.Num {
 		case 1:
-			f.text(&fam.Name, &err)
+			f.Text(&fam.Name, &err)
 		case 2:
-			f.text(&fam.Help, &err)
+			f.Text(&fam.Help, &err)
 		case 3:
-			f.uint(&typ, &err)
+			f.Uint(&typ, &err)
 		case 5:
-			f.text(&fam.Unit, &err)
+			f.Text(&fam.Unit, &err)
 		}
 	}
 	if err == nil {
@@ -89,9 +90,9 @@ func (p *protoParser) readFamily(body message) (name string, err error) {
 		return fam.Name, err
 	}
 	p.enter(i)
-	for m := body; m.next(&f, &err); {
-		if f.num == 4 {
-			p.readMetric(f.message(&err), uint8(typ), &err)
+	for m := body; m.Next(&f, &err); {
+		if f.Num == 4 {
+			p.readMetric(f.Message(&err), uint8(typ), &err)
 		}
 	}
 	if err == nil {
@@ -121,25 +122,25 @@ func protoType(n uint64) (narthex.Type, error) {
 
 // readMetric reads a Metric of a family of type typ. Like all that read a
 // message it does nothing if *err is set, and sets it if it fails.
-func (p *protoParser) readMetric(m message, typ uint8, err *error) {
+func (p *protoParser) readMetric(m protowire.Message, typ uint8, err *error) {
 	p.labels = p.labels[:0]
 	p.m.reset()
-	for f := (field{}); m.next(&f, err); {
-		switch f.num {
+	for f := (protowire.Field{}); m.Next(&f, err); {
+		switch f.Num {
 		case 1:
-			p.readLabel(f.message(err), err)
+			p.readLabel(f.Message(err), err)
 		case 2:
-			p.m.readValue(f.message(err), protoGauge, err)
+			p.m.readValue(f.Message(err), protoGauge, err)
 		case 3:
-			p.m.readValue(f.message(err), protoCounter, err)
+			p.m.readValue(f.Message(err), protoCounter, err)
 		case 4:
-			p.m.readSummary(f.message(err), err)
+			p.m.readSummary(f.Message(err), err)
 		case 5:
-			p.m.readValue(f.message(err), protoUntyped, err)
+			p.m.readValue(f.Message(err), protoUntyped, err)
 		case 6:
-			f.uint(&p.m.time, err)
+			f.Uint(&p.m.time, err)
 		case 7:
-			p.m.readHistogram(f.message(err), err)
+			p.m.readHistogram(f.Message(err), err)
 		}
 	}
 	if *err == nil {
@@ -153,7 +154,7 @@ func (pm *protoMetric) reset() {
 }
 
 // readLabel reads a LabelPair of a metric.
-func (p *protoParser) readLabel(m message, err *error) {
+func (p *protoParser) readLabel(m protowire.Message, err *error) {
 	l := readLabelPair(m, err)
 	switch {
 	case *err != nil:
@@ -165,13 +166,13 @@ func (p *protoParser) readLabel(m message, err *error) {
 	p.labels = append(p.labels, l)
 }
 
-func readLabelPair(m message, err *error) (l narthex.Label) {
-	for f := (field{}); m.next(&f, err); {
-		switch f.num {
+func readLabelPair(m protowire.Message, err *error) (l narthex.Label) {
+	for f := (protowire.Field{}); m.Next(&f, err); {
+		switch f.Num {
 		case 1:
-			f.text(&l.Name, err)
+			f.Text(&l.Name, err)
 		case 2:
-			f.text(&l.Value, err)
+			f.Text(&l.Value, err)
 		}
 	}
 	if *err == nil && (l.Name == "" || !utf8.ValidString(l.Name) || !utf8.ValidString(l.Value)) {
@@ -181,57 +182,57 @@ func readLabelPair(m message, err *error) (l narthex.Label) {
 }
 
 // readValue reads a Gauge, a Counter or an Untyped.
-func (pm *protoMetric) readValue(m message, kind int, err *error) {
+func (pm *protoMetric) readValue(m protowire.Message, kind int, err *error) {
 	pm.has |= 1 << kind
-	for f := (field{}); m.next(&f, err); {
+	for f := (protowire.Field{}); m.Next(&f, err); {
 		switch {
-		case f.num == 1:
-			f.float(&pm.values[kind], err)
-		case f.num == 2 && kind == protoCounter:
-			pm.exemplars = readExemplar(pm.exemplars[:0], f.message(err), err)
-		case f.num == 3 && kind == protoCounter:
-			pm.start = readTimestamp(f.message(err), err)
+		case f.Num == 1:
+			f.Float(&pm.values[kind], err)
+		case f.Num == 2 && kind == protoCounter:
+			pm.exemplars = readExemplar(pm.exemplars[:0], f.Message(err), err)
+		case f.Num == 3 && kind == protoCounter:
+			pm.start = readTimestamp(f.Message(err), err)
 		}
 	}
 }
 
-func (pm *protoMetric) readSummary(m message, err *error) {
+func (pm *protoMetric) readSummary(m protowire.Message, err *error) {
 	pm.has |= 1 << protoSummary
-	for f := (field{}); m.next(&f, err); {
-		switch f.num {
+	for f := (protowire.Field{}); m.Next(&f, err); {
+		switch f.Num {
 		case 1:
-			f.uint(&pm.count, err)
+			f.Uint(&pm.count, err)
 		case 2:
-			f.float(&pm.sum, err)
+			f.Float(&pm.sum, err)
 		case 3:
-			pm.quantiles = append(pm.quantiles, readQuantile(f.message(err), err))
+			pm.quantiles = append(pm.quantiles, readQuantile(f.Message(err), err))
 		case 4:
-			pm.start = readTimestamp(f.message(err), err)
+			pm.start = readTimestamp(f.Message(err), err)
 		}
 	}
 }
 
-func readQuantile(m message, err *error) (q Quantile) {
-	for f := (field{}); m.next(&f, err); {
-		switch f.num {
+func readQuantile(m protowire.Message, err *error) (q Quantile) {
+	for f := (protowire.Field{}); m.Next(&f, err); {
+		switch f.Num {
 		case 1:
-			f.float(&q.Quantile, err)
+			f.Float(&q.Quantile, err)
 		case 2:
-			f.float(&q.Value, err)
+			f.Float(&q.Value, err)
 		}
 	}
 	return q
 }
 
 // readTimestamp reads a google.protobuf.Timestamp as milliseconds.
-func readTimestamp(m message, err *error) int64 {
+func readTimestamp(m protowire.Message, err *error) int64 {
 	var seconds, nanos uint64
-	for f := (field{}); m.next(&f, err); {
-		switch f.num {
+	for f := (protowire.Field{}); m.Next(&f, err); {
+		switch f.Num {
 		case 1:
-			f.uint(&seconds, err)
+			f.Uint(&seconds, err)
 		case 2:
-			f.uint(&nanos, err)
+			f.Uint(&nanos, err)
 		}
 	}
 	s, n := int64(seconds), int64(nanos)
@@ -242,17 +243,17 @@ func readTimestamp(m message, err *error) int64 {
 }
 
 // readExemplar reads an Exemplar and appends it.
-func readExemplar(dst []narthex.Exemplar, m message, err *error) []narthex.Exemplar {
+func readExemplar(dst []narthex.Exemplar, m protowire.Message, err *error) []narthex.Exemplar {
 	var e narthex.Exemplar
 	var labels []narthex.Label
-	for f := (field{}); m.next(&f, err); {
-		switch f.num {
+	for f := (protowire.Field{}); m.Next(&f, err); {
+		switch f.Num {
 		case 1:
-			labels = append(labels, readLabelPair(f.message(err), err))
+			labels = append(labels, readLabelPair(f.Message(err), err))
 		case 2:
-			f.float(&e.Value, err)
+			f.Float(&e.Value, err)
 		case 3:
-			e.Time = readTimestamp(f.message(err), err)
+			e.Time = readTimestamp(f.Message(err), err)
 		}
 	}
 	if name, ok := canonical(&labels); !ok && *err == nil {

@@ -4,6 +4,7 @@ import (
 	"io"
 
 	"narthex"
+	"narthex/internal/protowire"
 )
 
 // WriteProtobuf writes families as delimited io.prometheus.client.MetricFamily
@@ -16,7 +17,7 @@ func WriteProtobuf(w io.Writer, families []Family) error {
 			return err
 		}
 		start := len(buf)
-		buf = appendLength(appendFamily(buf, &families[i]), start)
+		buf = protowire.AppendLength(appendFamily(buf, &families[i]), start)
 		if len(buf) > enough || i == len(families)-1 {
 			if _, err := w.Write(buf); err != nil {
 				return err
@@ -28,19 +29,19 @@ func WriteProtobuf(w io.Writer, families []Family) error {
 }
 
 func appendFamily(dst []byte, f *Family) []byte {
-	dst = appendString(dst, 1, f.Name)
+	dst = protowire.AppendString(dst, 1, f.Name)
 	if f.Help != "" {
-		dst = appendString(dst, 2, f.Help)
+		dst = protowire.AppendString(dst, 2, f.Help)
 	}
 	kind := protoKind(f.Type)
-	dst = appendUint(dst, 3, uint64(kind))
+	dst = protowire.AppendUint(dst, 3, uint64(kind))
 	for i := range f.Metrics {
-		dst = appendTag(dst, 4, wireBytes)
+		dst = protowire.AppendTag(dst, 4, protowire.Bytes)
 		start := len(dst)
-		dst = appendLength(appendMetric(dst, &f.Metrics[i], kind), start)
+		dst = protowire.AppendLength(appendMetric(dst, &f.Metrics[i], kind), start)
 	}
 	if f.Unit != "" {
-		dst = appendString(dst, 5, f.Unit)
+		dst = protowire.AppendString(dst, 5, f.Unit)
 	}
 	return dst
 }
@@ -66,7 +67,7 @@ func appendMetric(dst []byte, m *Metric, kind int) []byte {
 	dst = appendLabels(dst, m.Labels)
 	// The numbers of the fields that hold the values, by kind.
 	num := [...]int{protoCounter: 3, protoGauge: 2, protoSummary: 4, protoUntyped: 5, protoHistogramType: 7, protoGaugeHistogram: 7}[kind]
-	dst = appendTag(dst, num, wireBytes)
+	dst = protowire.AppendTag(dst, num, protowire.Bytes)
 	start := len(dst)
 	switch kind {
 	case protoHistogramType, protoGaugeHistogram:
@@ -74,7 +75,7 @@ func appendMetric(dst []byte, m *Metric, kind int) []byte {
 	case protoSummary:
 		dst = appendSummary(dst, m)
 	default:
-		dst = appendDouble(dst, 1, m.Value)
+		dst = protowire.AppendDouble(dst, 1, m.Value)
 		if n := len(m.Exemplars); n > 0 && kind == protoCounter {
 			dst = appendExemplar(dst, 2, m.Exemplars[n-1])
 		}
@@ -82,9 +83,9 @@ func appendMetric(dst []byte, m *Metric, kind int) []byte {
 			dst = appendTimestamp(dst, 3, m.Start)
 		}
 	}
-	dst = appendLength(dst, start)
+	dst = protowire.AppendLength(dst, start)
 	if m.Time != 0 {
-		dst = appendUint(dst, 6, uint64(m.Time))
+		dst = protowire.AppendUint(dst, 6, uint64(m.Time))
 	}
 	return dst
 }
@@ -92,20 +93,20 @@ func appendMetric(dst []byte, m *Metric, kind int) []byte {
 // appendLabels appends LabelPairs as field 1.
 func appendLabels(dst []byte, labels narthex.Labels) []byte {
 	for _, l := range labels {
-		dst = appendTag(dst, 1, wireBytes)
+		dst = protowire.AppendTag(dst, 1, protowire.Bytes)
 		start := len(dst)
-		dst = appendLength(appendString(appendString(dst, 1, l.Name), 2, l.Value), start)
+		dst = protowire.AppendLength(protowire.AppendString(protowire.AppendString(dst, 1, l.Name), 2, l.Value), start)
 	}
 	return dst
 }
 
 func appendSummary(dst []byte, m *Metric) []byte {
-	dst = appendUint(dst, 1, uint64(m.Summary.Count))
-	dst = appendDouble(dst, 2, m.Summary.Sum)
+	dst = protowire.AppendUint(dst, 1, uint64(m.Summary.Count))
+	dst = protowire.AppendDouble(dst, 2, m.Summary.Sum)
 	for _, q := range m.Summary.Quantiles {
-		dst = appendTag(dst, 3, wireBytes)
+		dst = protowire.AppendTag(dst, 3, protowire.Bytes)
 		start := len(dst)
-		dst = appendLength(appendDouble(appendDouble(dst, 1, q.Quantile), 2, q.Value), start)
+		dst = protowire.AppendLength(protowire.AppendDouble(protowire.AppendDouble(dst, 1, q.Quantile), 2, q.Value), start)
 	}
 	if m.Start != 0 {
 		dst = appendTimestamp(dst, 4, m.Start)
@@ -119,23 +120,23 @@ func appendTimestamp(dst []byte, num int, ms int64) []byte {
 	if rest < 0 {
 		seconds, rest = seconds-1, rest+1000
 	}
-	dst = appendTag(dst, num, wireBytes)
+	dst = protowire.AppendTag(dst, num, protowire.Bytes)
 	start := len(dst)
-	dst = appendUint(dst, 1, uint64(seconds))
+	dst = protowire.AppendUint(dst, 1, uint64(seconds))
 	if rest != 0 {
-		dst = appendUint(dst, 2, uint64(rest*1e6))
+		dst = protowire.AppendUint(dst, 2, uint64(rest*1e6))
 	}
-	return appendLength(dst, start)
+	return protowire.AppendLength(dst, start)
 }
 
 func appendExemplar(dst []byte, num int, e narthex.Exemplar) []byte {
-	dst = appendTag(dst, num, wireBytes)
+	dst = protowire.AppendTag(dst, num, protowire.Bytes)
 	start := len(dst)
-	dst = appendDouble(appendLabels(dst, e.Labels), 2, e.Value)
+	dst = protowire.AppendDouble(appendLabels(dst, e.Labels), 2, e.Value)
 	if e.Time != 0 {
 		dst = appendTimestamp(dst, 3, e.Time)
 	}
-	return appendLength(dst, start)
+	return protowire.AppendLength(dst, start)
 }
 
 // appendHistogram appends the fields of a Histogram: the classic buckets, the
@@ -145,9 +146,9 @@ func appendHistogram(dst []byte, m *Metric) []byte {
 	if native := h.Schema != narthex.CustomBounds; native {
 		buckets = m.Classic
 	}
-	integer := wholeCounts(h) && (buckets == nil || wholeCounts(buckets))
+	integer := protowire.WholeCounts(h) && (buckets == nil || protowire.WholeCounts(buckets))
 	dst = appendEither(dst, 1, 4, h.Count, integer)
-	dst = appendDouble(dst, 2, h.Sum)
+	dst = protowire.AppendDouble(dst, 2, h.Sum)
 	if buckets == h {
 		dst = appendClassic(dst, h, m.Exemplars, integer)
 	} else {
@@ -168,20 +169,9 @@ func appendHistogram(dst []byte, m *Metric) []byte {
 // appendEither appends a count as a field of whole numbers or one of floats.
 func appendEither(dst []byte, num, floatNum int, f float64, integer bool) []byte {
 	if integer {
-		return appendUint(dst, num, uint64(f))
+		return protowire.AppendUint(dst, num, uint64(f))
 	}
-	return appendDouble(dst, floatNum, f)
-}
-
-// wholeCounts reports whether all counts of h are whole numbers.
-func wholeCounts(h *narthex.Histogram) bool {
-	ok := whole(h.Count) && whole(h.ZeroCount)
-	for _, counts := range [][]float64{h.Positive.Counts, h.Negative.Counts} {
-		for _, c := range counts {
-			ok = ok && whole(c)
-		}
-	}
-	return ok
+	return protowire.AppendDouble(dst, floatNum, f)
 }
 
 func appendClassic(dst []byte, h *narthex.Histogram, exemplars []narthex.Exemplar, integer bool) []byte {
@@ -193,50 +183,30 @@ func appendClassic(dst []byte, h *narthex.Histogram, exemplars []narthex.Exempla
 			break // the +Inf bucket is the count
 		}
 		cum = cumulate(h, i, cum)
-		dst = appendTag(dst, 3, wireBytes)
+		dst = protowire.AppendTag(dst, 3, protowire.Bytes)
 		start := len(dst)
 		dst = appendEither(dst, 1, 4, cum, integer)
-		dst = appendDouble(dst, 2, bound(h, i))
+		dst = protowire.AppendDouble(dst, 2, bound(h, i))
 		if exemplar {
 			dst = appendExemplar(dst, 3, exemplars[len(exemplars)-len(at)])
 			at = at[1:]
 		}
-		dst = appendLength(dst, start)
+		dst = protowire.AppendLength(dst, start)
 	}
 	return dst
 }
 
 // appendNative appends the fields of a native histogram.
 func appendNative(dst []byte, h *narthex.Histogram, integer bool) []byte {
-	dst = appendSint(dst, 5, int64(h.Schema))
-	dst = appendDouble(dst, 6, h.ZeroThreshold)
+	dst = protowire.AppendSint(dst, 5, int64(h.Schema))
+	dst = protowire.AppendDouble(dst, 6, h.ZeroThreshold)
 	dst = appendEither(dst, 7, 8, h.ZeroCount, integer)
-	dst = appendSide(dst, 9, h.Negative, integer)
-	dst = appendSide(dst, 12, h.Positive, integer)
+	dst = protowire.AppendSide(dst, 9, h.Negative, integer)
+	dst = protowire.AppendSide(dst, 12, h.Positive, integer)
 	if len(h.Positive.Spans) == 0 && len(h.Negative.Spans) == 0 && h.ZeroThreshold == 0 && (h.ZeroCount == 0 || !integer) {
 		// A span of nothing tells it from a classic histogram. (Prometheus
 		// doesn't look at the zero bucket's count if it is a float.)
-		dst = appendString(dst, 12, "")
-	}
-	return dst
-}
-
-// appendSide appends the spans (field num) and the counts (num+1 as
-// differences of whole numbers, num+2 as floats) of one side.
-func appendSide(dst []byte, num int, b narthex.Buckets, integer bool) []byte {
-	for _, s := range b.Spans {
-		dst = appendTag(dst, num, wireBytes)
-		start := len(dst)
-		dst = appendLength(appendUint(appendSint(dst, 1, int64(s.Offset)), 2, uint64(s.Length)), start)
-	}
-	last := int64(0)
-	for _, c := range b.Counts {
-		if !integer {
-			dst = appendDouble(dst, num+2, c)
-			continue
-		}
-		dst = appendSint(dst, num+1, int64(c)-last)
-		last = int64(c)
+		dst = protowire.AppendString(dst, 12, "")
 	}
 	return dst
 }

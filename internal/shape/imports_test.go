@@ -17,9 +17,9 @@ var mayImport = map[string][]string{
 	".": {},
 
 	// Formats: bytes <-> series.
-	"openmetrics": {"."},
-	"otlp":        {"."},
-	"remotewrite": {".", "internal/aws"},
+	"openmetrics": {".", "internal/protowire"},
+	"otlp":        {".", "internal/protowire"},
+	"remotewrite": {".", "internal/protowire"},
 	"emf":         {"."},
 	"accesslog":   {".", "emf"},
 
@@ -40,13 +40,14 @@ var mayImport = map[string][]string{
 	"viewer": {".", "internal/aws", "internal/stats"},
 
 	// Leaves.
-	"config":           {".", "internal/message"},
-	"internal/aws":     {},
-	"internal/stats":   {},
-	"internal/message": {},
-	"internal/reply":   {"."},
-	"internal/shape":   {},
-	"test":             {},
+	"config":             {".", "internal/message"},
+	"internal/aws":       {},
+	"internal/protowire": {"."},
+	"internal/stats":     {},
+	"internal/message":   {},
+	"internal/reply":     {"."},
+	"internal/shape":     {},
+	"test":               {},
 
 	// Wiring.
 	"app":                {everything},

@@ -1,0 +1,209 @@
+// Package protowire reads and writes the protobuf wire format, as far as the
+// metric formats need it: without reflection, without a message's schema, and
+// with strings that are copied once.
+//
+// The native histograms of several of these formats are laid out alike (spans,
+// and counts as differences or as floats); [Side] and [AppendSide] are that.
+//
+// Source: https://protobuf.dev/programming-guides/encoding.
+package protowire
+
+import (
+	"encoding/binary"
+	"math"
+	"math/bits"
+
+	"narthex"
+)
+
+// The wire types of protobuf that are read. Groups, which metrics.proto does
+// not use, are refused.
+const (
+	Varint  = 0
+	Fixed64 = 1
+	Bytes   = 2
+	Fixed32 = 5
+)
+
+// field is one field of a protobuf message.
+type Field struct {
+	Num  uint32
+	Wire uint8
+	N    uint64 // of a number: its bits
+	S    string // of bytes
+}
+
+// message is what is left to read of a protobuf message.
+type Message string
+
+// next reads the next field. It returns false at the end of the message and
+// at an error.
+func (m *Message) Next(f *Field, err *error) bool {
+	if *m == "" || *err != nil {
+		return false
+	}
+	tag, ok := m.Varint()
+	f.Num, f.Wire = uint32(tag>>3), uint8(tag&7)
+	if !ok || tag>>3 == 0 || tag>>3 >= 1<<29 {
+		*err = Damaged("a field's number")
+		return false
+	}
+	switch f.Wire {
+	case Varint:
+		f.N, ok = m.Varint()
+	case Fixed64:
+		f.N, ok = m.Fixed(8)
+	case Fixed32:
+		f.N, ok = m.Fixed(4)
+	case Bytes:
+		f.S, ok = m.Bytes()
+	default:
+		ok = false
+	}
+	if !ok {
+		*err = Damaged("a field")
+	}
+	return ok
+}
+
+func Damaged(what string) error {
+	return narthex.Errorf(narthex.Invalid, "%s is Damaged: this is not the protobuf that is expected", what)
+}
+
+// varint reads a base-128 number.
+func (m *Message) Varint() (uint64, bool) {
+	var n uint64
+	for i := 0; i < len(*m) && i < binary.MaxVarintLen64; i++ {
+		c := (*m)[i]
+		n |= uint64(c&0x7f) << (7 * i)
+		if c < 0x80 {
+			*m = (*m)[i+1:]
+			return n, i < 9 || c <= 1
+		}
+	}
+	return 0, false
+}
+
+// fixed reads a little-endian number of so many bytes.
+func (m *Message) Fixed(size int) (n uint64, ok bool) {
+	if len(*m) < size {
+		return 0, false
+	}
+	for i := size - 1; i >= 0; i-- {
+		n = n<<8 | uint64((*m)[i])
+	}
+	*m = (*m)[size:]
+	return n, true
+}
+
+// bytes reads a length and as many bytes.
+func (m *Message) Bytes() (string, bool) {
+	n, ok := m.Varint()
+	if !ok || n > uint64(len(*m)) {
+		return "", false
+	}
+	s := (*m)[:n]
+	*m = (*m)[n:]
+	return string(s), true
+}
+
+// The following take the value of a field that has to have a certain wire
+// type.
+
+func (f *Field) Uint(dst *uint64, err *error) {
+	*dst = f.N
+	f.Want(Varint, err)
+}
+
+func (f *Field) Float(dst *float64, err *error) {
+	*dst = math.Float64frombits(f.N)
+	f.Want(Fixed64, err)
+}
+
+func (f *Field) Text(dst *string, err *error) {
+	*dst = f.S
+	f.Want(Bytes, err)
+}
+
+func (f *Field) Message(err *error) Message {
+	f.Want(Bytes, err)
+	return Message(f.S)
+}
+
+func (f *Field) Want(wire uint8, err *error) {
+	if f.Wire != wire && *err == nil {
+		*err = Damaged("a field's type")
+	}
+}
+
+// floats appends a repeated double, packed or not.
+func (f *Field) Floats(dst *[]float64, err *error) {
+	if f.Wire != Bytes {
+		var v float64
+		f.Float(&v, err)
+		*dst = append(*dst, v)
+		return
+	}
+	for m := Message(f.S); m != ""; {
+		n, ok := m.Fixed(8)
+		if !ok {
+			*err = Damaged("a packed field")
+			return
+		}
+		*dst = append(*dst, math.Float64frombits(n))
+	}
+}
+
+// deltas appends a repeated sint64, packed or not.
+func (f *Field) Deltas(dst *[]int64, err *error) {
+	if f.Wire != Bytes {
+		f.Want(Varint, err)
+		*dst = append(*dst, Zigzag(f.N))
+		return
+	}
+	for m := Message(f.S); m != ""; {
+		n, ok := m.Varint()
+		if !ok {
+			*err = Damaged("a packed field")
+			return
+		}
+		*dst = append(*dst, Zigzag(n))
+	}
+}
+
+// Zigzag undoes the encoding of sint32 and sint64.
+func Zigzag(n uint64) int64 { return int64(n>>1) ^ -int64(n&1) }
+
+// The following append a field.
+
+func AppendTag(dst []byte, num, wire int) []byte {
+	return binary.AppendUvarint(dst, uint64(num<<3|wire))
+}
+
+func AppendUint(dst []byte, num int, n uint64) []byte {
+	return binary.AppendUvarint(AppendTag(dst, num, Varint), n)
+}
+
+func AppendSint(dst []byte, num int, n int64) []byte {
+	return AppendUint(dst, num, uint64(n)<<1^uint64(n>>63))
+}
+
+func AppendDouble(dst []byte, num int, f float64) []byte {
+	return binary.LittleEndian.AppendUint64(AppendTag(dst, num, Fixed64), math.Float64bits(f))
+}
+
+func AppendString(dst []byte, num int, s string) []byte {
+	dst = binary.AppendUvarint(AppendTag(dst, num, Bytes), uint64(len(s)))
+	return append(dst, s...)
+}
+
+// AppendLength puts the length of dst[start:] before it.
+func AppendLength(dst []byte, start int) []byte {
+	n := uint64(len(dst) - start)
+	size := (bits.Len64(n|1) + 6) / 7
+	var room [binary.MaxVarintLen64]byte
+	dst = append(dst, room[:size]...)
+	copy(dst[start+size:], dst[start:])
+	binary.PutUvarint(dst[start:], n)
+	return dst
+}
