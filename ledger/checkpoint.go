@@ -12,11 +12,12 @@ import (
 )
 
 // A checkpoint is: the magic, the version (one byte), the body, and the CRC-32C
-// of all that. Version 1's body has the clock, the segments' keys, the ids that
-// are in no segment, the ticks, the groups, a table of strings, and the accounts.
+// of all that. The body has the clock, the segments' keys, the ids that are in
+// no segment, the ticks, the groups, a table of strings, and the accounts; from
+// version 2 on, sections follow it (see sections.go).
 const (
 	checkpointMagic   = "narthex ledger\n"
-	checkpointVersion = 1
+	checkpointVersion = 2
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -48,6 +49,7 @@ func (s *State) Encode() []byte {
 		enc.uint(uint64(r.step))
 	}
 	s.encodeAccounts(&enc, s.encodeGroups(&enc))
+	s.encodeSections(&enc)
 	return appendSum(enc.b)
 }
 
@@ -130,8 +132,8 @@ func Decode(data []byte) (*State, error) {
 		return nil, err
 	}
 	switch version := body[0]; version {
-	case 1:
-		return decode1(body[1:])
+	case 1, 2:
+		return decode(body[1:], version)
 	default:
 		return nil, fmt.Errorf("the checkpoint is of version %d, this narthex knows versions up to %d: use the newer narthex that wrote it", version, checkpointVersion)
 	}
@@ -149,7 +151,7 @@ func checked(data []byte, magic string) ([]byte, error) {
 	return data[len(magic):n], nil
 }
 
-func decode1(b []byte) (*State, error) {
+func decode(b []byte, version byte) (*State, error) {
 	d := &decoder{b: b}
 	s := NewState()
 	s.last, s.taken, s.clock = d.int(), d.int(), d.int()
@@ -174,6 +176,11 @@ func decode1(b []byte) (*State, error) {
 		s.ticks = append(s.ticks, r)
 	}
 	s.decodeAccounts(d, s.decodeGroups(d))
+	if version >= 2 {
+		if err := s.decodeSections(d); err != nil {
+			return nil, err
+		}
+	}
 	return s, d.end()
 }
 

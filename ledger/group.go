@@ -91,6 +91,9 @@ func (s *State) repeat(g *group, e *Entry) bool {
 // set gives a member of a group the item's value.
 func (a *account) set(it *item) {
 	last := it.samples[len(it.samples)-1]
+	if a.hist != nil && !a.dirty {
+		a.wroteHist = a.hist
+	}
 	a.value, a.hist, a.dirty = last.Value, last.Histogram.Clone(), true
 	a.unit, a.help = it.unit, it.help
 }

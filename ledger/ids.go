@@ -28,6 +28,7 @@ type segment struct {
 	first, last int64
 	recs        []rec
 	key         string // where it is stored; "" if it isn't yet
+	holds       span   // the virtual shards for which the entries were folded
 }
 
 type rec struct {
@@ -38,11 +39,25 @@ type rec struct {
 // maxOpen bounds the map, and with it what a checkpoint writes again.
 const maxOpen = 1 << 20
 
-func (s *seen) find(id ID) (mark, bool) {
+// find returns the mark of an id that was seen for all of the virtual shards
+// of want.
+func (s *seen) find(id ID, want span) (mark, bool) {
+	return s.look(id, func(seg *segment) bool { return seg.holds.covers(want) })
+}
+
+// any returns the mark of an id that was seen for any virtual shard.
+func (s *seen) any(id ID) (mark, bool) {
+	return s.look(id, func(*segment) bool { return true })
+}
+
+func (s *seen) look(id ID, fits func(*segment) bool) (mark, bool) {
 	if m, ok := s.open[id]; ok {
 		return m, true
 	}
 	for _, seg := range slices.Backward(s.closed) {
+		if !fits(seg) {
+			continue
+		}
 		if m, ok := seg.find(id); ok {
 			return m, true
 		}

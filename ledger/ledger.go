@@ -19,9 +19,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,10 +36,13 @@ import (
 type Options struct {
 	// Dir is the directory of the log and the checkpoint; it is made if need be.
 	Dir string
-	// Sink takes the ticks' samples and those with times of their own. If it has
-	// a method Sync() error, that is called before a checkpoint takes the place
-	// of the log.
+	// Sink takes the ticks' samples and those with times of their own; it is the
+	// destination "store". If it has a method Sync() error, that is called before
+	// a checkpoint takes the place of the log. Nil if there are Others.
 	Sink narthex.Sink
+	// Others are further destinations, by name. Each takes the same samples at its
+	// own pace: one that is away holds up no other.
+	Others map[string]narthex.Sink
 	// Policy says when samples are written.
 	Policy Policy
 	// Now is the clock; nil means time.Now.
@@ -69,6 +74,8 @@ type Ledger struct {
 	once    sync.Once
 	closed  error
 
+	destinations []*destination // in the order of their names
+
 	mu    sync.RWMutex // guards state against readers; only the loop writes it
 	state *State
 
@@ -78,11 +85,10 @@ type Ledger struct {
 	entry    state.Entry     // the checkpoint as stored
 	written  map[string]bool // keys of segments that are stored
 	inflight *inflight
-	sender   sender
-	outbox   outbox
 	saveCtx  context.Context // ends soon after the ledger is closed
 	endSave  context.CancelFunc
-	lastSave int64 // the tick at the last checkpoint, ms
+	lost     uint64 // leads that were dropped, as logged
+	lastSave int64  // the tick at the last checkpoint, ms
 
 	stats counters
 }
@@ -135,9 +141,13 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 		inflight: newInflight(), written: make(map[string]bool),
 	}
 	l.saveCtx, l.endSave = context.WithCancel(context.Background())
-	sink := guarded{o.Sink, o.Logger}
-	l.sender.sink, l.sender.log, l.sender.stats = sink, o.Logger, &l.stats
-	l.outbox = outbox{sink: sink, log: o.Logger, stats: &l.stats, closing: l.closing}
+	if o.Sink != nil {
+		l.destinations = append(l.destinations, l.destination("store", o.Sink))
+	}
+	for name, sink := range o.Others {
+		l.destinations = append(l.destinations, l.destination(name, sink))
+	}
+	slices.SortFunc(l.destinations, func(a, b *destination) int { return strings.Compare(a.name, b.name) })
 	if err := l.open(ctx); err != nil {
 		l.endSave()
 		if l.unlock != nil {
@@ -176,7 +186,7 @@ func (l *Ledger) Write(ctx context.Context, b *narthex.Batch) error {
 	if err != nil {
 		return err
 	}
-	if l.outbox.full() && brings(e) {
+	if brings(e) && slices.ContainsFunc(l.destinations, func(d *destination) bool { return d.outbox.full() }) {
 		return narthex.Errorf(narthex.Unavailable, "the store is away and too many samples wait for it: try again later, under the same id")
 	}
 	req := &request{entry: e, record: appendEntry(make([]byte, 0, e.size()), e), done: make(chan error, 1)}
@@ -208,9 +218,27 @@ func (l *Ledger) Write(ctx context.Context, b *narthex.Batch) error {
 	b.Duplicate = req.out.Duplicate
 	b.Rejected = append(b.Rejected, req.out.Rejected...)
 	if err == nil && len(req.out.Samples) > 0 {
-		l.outbox.pass(ctx, b, req.out.Samples, req.passed)
+		l.pass(ctx, b, req.out.Samples, req.passed)
 	}
 	return err
+}
+
+// pass hands an entry's samples to all destinations. done is called once each
+// has them.
+func (l *Ledger) pass(ctx context.Context, b *narthex.Batch, series []narthex.Series, done func()) {
+	var left atomic.Int64
+	left.Store(int64(len(l.destinations)))
+	for i, d := range l.destinations {
+		own := series
+		if i > 0 {
+			own = cloned(series) // a sink may sort what it is given
+		}
+		d.outbox.pass(ctx, b, own, func() {
+			if left.Add(-1) == 0 {
+				done()
+			}
+		})
+	}
 }
 
 // brings reports whether the entry has samples with times of their own.
@@ -221,8 +249,9 @@ func brings(e *Entry) bool {
 var errStopping = &narthex.Error{Kind: narthex.Unavailable, Msg: "narthex is stopping"}
 
 // Tick writes what is due at the tick that now belongs to. It returns once the
-// sink has taken the samples. A tick that comes while the one before is still
-// being written is skipped: totals lose resolution by it, never counts.
+// destinations have taken the samples, or have not. One that is still writing
+// the tick before is passed over; if all are, so is the tick: totals lose
+// resolution by it, never counts. Ticks may overlap.
 func (l *Ledger) Tick(ctx context.Context) error {
 	t := &tickRequest{ctx: ctx, now: l.o.Now(), done: make(chan error, 1)}
 	select {
@@ -238,11 +267,20 @@ func (l *Ledger) Tick(ctx context.Context) error {
 func (l *Ledger) Lookup(identity, id string) (written time.Time, ok bool) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	ms, ok := l.state.Lookup(NewID(identity, id), l.sender.taken.Load())
+	ms, ok := l.state.Lookup(NewID(identity, id), l.confirmed())
 	if ms != 0 {
 		written = time.UnixMilli(ms)
 	}
 	return written, ok
+}
+
+// confirmed returns the newest tick that all destinations have taken.
+func (l *Ledger) confirmed() int64 {
+	oldest := int64(math.MaxInt64)
+	for _, d := range l.destinations {
+		oldest = min(oldest, d.taken.Load())
+	}
+	return oldest
 }
 
 // Groups returns the groups, in no order.

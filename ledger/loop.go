@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"narthex"
@@ -76,7 +77,9 @@ func (l *Ledger) drain() {
 		break
 	}
 	defer time.AfterFunc(closeWait, l.endSave).Stop()
-	l.sender.wait()
+	for _, d := range l.destinations {
+		d.idle.Wait()
+	}
 	if l.saving {
 		l.finishCheckpoint(<-l.saved)
 	}
@@ -188,23 +191,52 @@ func (l *Ledger) tick(t *tickRequest) {
 		t.done <- fmt.Errorf("the clock says %s, before the last tick at %s: nothing is written until it has caught up",
 			t.now.UTC().Format(time.RFC3339), time.UnixMilli(l.state.last).UTC().Format(time.RFC3339))
 		return
-	case l.sender.busy():
+	case !slices.ContainsFunc(l.destinations, func(d *destination) bool { return !d.busy() }):
 		l.stats.ticksSkipped.Add(1)
 		t.done <- errBusy
 		return
 	}
-	taken := l.sender.taken.Load()
-	if err := l.log([][]byte{appendTick(nil, at, taken, l.policy.Interval)}); err != nil {
+	l.mu.Lock()
+	for _, d := range l.destinations {
+		l.state.Took(d.name, d.taken.Load(), l.policy)
+	}
+	l.mu.Unlock()
+	if err := l.log([][]byte{appendTick(nil, at, l.state.taken, l.policy.Interval)}); err != nil {
 		t.done <- err
 		return
 	}
 	l.mu.Lock()
-	l.state.Confirm(taken)
-	leads, values := l.state.Tick(at, l.policy)
+	_, values := l.state.Tick(at, l.policy)
+	loads := l.loads(values)
 	l.mu.Unlock()
 	l.stats.ticks.Add(1)
+	if lost := l.state.lost; lost > l.lost {
+		l.o.Logger.Error("a destination has been away for so long that first increments are lost to increase() there", "series", lost-l.lost)
+		l.lost = lost
+	}
+	l.send(t, loads)
+}
+
+// send starts the destinations and answers the request when all have ended.
+func (l *Ledger) send(t *tickRequest, loads map[*destination]load) {
 	ctx, cancel := context.WithCancel(t.ctx)
 	stop := context.AfterFunc(l.saveCtx, cancel)
-	done := l.inflight.begin()
-	l.sender.start(ctx, t, at, leads, values, func() { stop(); cancel(); done() })
+	outcomes := make(chan error, len(loads))
+	for d, what := range loads {
+		d.start(ctx, what, t.now, func(err error) {
+			if err != nil && len(l.destinations) > 1 {
+				err = fmt.Errorf("%s: %w", d.name, err)
+			}
+			outcomes <- err
+		})
+	}
+	go func() {
+		var err error
+		for range loads {
+			err = errors.Join(err, <-outcomes)
+		}
+		stop()
+		cancel()
+		t.done <- err
+	}()
 }

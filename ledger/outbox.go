@@ -38,9 +38,7 @@ type passage struct {
 const maxOutbox = 1_000_000
 
 func (o *outbox) full() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.samples >= maxOutbox
+	return o.waiting() >= maxOutbox
 }
 
 // pass hands an entry's samples to the sink, or, if that fails or others wait
@@ -58,11 +56,23 @@ func (o *outbox) pass(ctx context.Context, b *narthex.Batch, series []narthex.Se
 			return
 		}
 	}
-	out.Series, out.Rejected = slices.Clone(out.Series), nil
-	for i := range out.Series {
-		out.Series[i].Samples = slices.Clone(out.Series[i].Samples)
-	}
+	out.Series, out.Rejected = cloned(out.Series), nil
 	o.keep(passage{out, done})
+}
+
+// cloned returns a copy that shares no samples.
+func cloned(series []narthex.Series) []narthex.Series {
+	series = slices.Clone(series)
+	for i := range series {
+		series[i].Samples = slices.Clone(series[i].Samples)
+	}
+	return series
+}
+
+func (o *outbox) waiting() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.samples
 }
 
 // write offers the batch to the sink and reports whether that is settled.

@@ -96,12 +96,20 @@ type snapshot struct {
 	file     int
 	inflight *inflight
 	mark     uint64
-	sink     narthex.Sink
+	sinks    []narthex.Sink
 }
 
 // syncer is a sink whose writes survive the process but perhaps not a power
 // cut until Sync has returned.
 type syncer interface{ Sync() error }
+
+func (l *Ledger) sinks() []narthex.Sink {
+	var out []narthex.Sink
+	for _, d := range l.destinations {
+		out = append(out, d.sink.(guarded).Sink)
+	}
+	return out
+}
 
 // snapshot begins a new log file, so that the files before it and the snapshot
 // say the same, and encodes the state.
@@ -110,7 +118,7 @@ func (l *Ledger) snapshot() (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &snapshot{prev: l.entry, file: file, segments: make(map[string][]byte), inflight: l.inflight, mark: l.inflight.mark(), sink: l.o.Sink}
+	s := &snapshot{prev: l.entry, file: file, segments: make(map[string][]byte), inflight: l.inflight, mark: l.inflight.mark(), sinks: l.sinks()}
 	for _, seg := range l.state.ids.closed {
 		if seg.key == "" {
 			seg.key = fmt.Sprintf("ids/%d-%d", seg.first, file)
@@ -138,10 +146,12 @@ func (s *snapshot) save(ctx context.Context, store state.Store) checkpointed {
 		c.err = fmt.Errorf("the store has not taken all samples: %w", err)
 		return c
 	}
-	if sink, ok := s.sink.(syncer); ok {
-		if err := sink.Sync(); err != nil {
-			c.err = fmt.Errorf("sync the store: %w", err)
-			return c
+	for _, sink := range s.sinks {
+		if sink, ok := sink.(syncer); ok {
+			if err := sink.Sync(); err != nil {
+				c.err = fmt.Errorf("sync the store: %w", err)
+				return c
+			}
 		}
 	}
 	for key, data := range s.segments {
@@ -167,14 +177,10 @@ func (l *Ledger) restore(ctx context.Context) (file int, frame uint64, err error
 	}
 	if l.entry = e; e.Data == nil {
 		l.state = NewState()
+		l.attach()
 		return 1, 1, nil
 	}
 	d := &decoder{b: e.Data}
-	defer func() {
-		if err == nil {
-			l.sender.taken.Store(l.state.taken)
-		}
-	}()
 	file, frame = int(d.uint()), d.uint()
 	path := filepath.Join(l.o.Dir, "state", checkpointKey)
 	if d.err != nil {
@@ -183,6 +189,7 @@ func (l *Ledger) restore(ctx context.Context) (file int, frame uint64, err error
 	if l.state, err = Decode(d.b); err != nil {
 		return 0, 0, fmt.Errorf("%s: %w: restore the data directory from a backup", path, err)
 	}
+	l.attach()
 	for _, seg := range l.state.ids.closed {
 		e, err := l.store.Load(ctx, seg.key)
 		if err == nil && e.Data == nil {
@@ -197,6 +204,19 @@ func (l *Ledger) restore(ctx context.Context) (file int, frame uint64, err error
 		l.written[seg.key] = true
 	}
 	return file, frame, l.sweep()
+}
+
+// attach tells the state which destinations there are, and them what they have
+// taken.
+func (l *Ledger) attach() {
+	var names []string
+	for _, d := range l.destinations {
+		names = append(names, d.name)
+	}
+	l.state.Destinations(names...)
+	for _, d := range l.destinations {
+		d.taken.Store(l.state.Taken(d.name))
+	}
 }
 
 // sweep deletes what a crash left among the state's files: values that were not
@@ -239,6 +259,11 @@ func (l *Ledger) replay(ctx context.Context, dir string, first int) error {
 			l.o.Logger.Warn("cut an unfinished write off the log's end; it had not been acknowledged", "file", logPath(dir, n), "bytes", torn)
 		}
 	}
+	if len(l.destinations) == 1 { // then what counts as written is what it has taken
+		d := l.destinations[0]
+		l.state.Took(d.name, l.state.taken, l.policy)
+		d.taken.Store(l.state.Taken(d.name))
+	}
 	// Never below the checkpoint's file, whatever was moved away.
 	l.wal.number = max(l.wal.number, first-1)
 	_, err = l.wal.rotate()
@@ -251,10 +276,7 @@ func (l *Ledger) redo(ctx context.Context, r record) error {
 	if r.entry == nil {
 		p.Interval = r.interval
 		l.state.Confirm(r.taken)
-		leads, values := l.state.Tick(r.tick, p)
-		if err := l.sender.send(ctx, r.tick, leads, values, l.inflight.begin()); err != nil {
-			l.o.Logger.Warn("the store does not take a tick's samples; they are written again", "err", err)
-		}
+		l.state.Tick(r.tick, p) // what was not taken of it goes out with the next
 		return nil
 	}
 	l.stats.replayed.Add(1)
@@ -267,7 +289,7 @@ func (l *Ledger) redo(ctx context.Context, r record) error {
 		l.o.Logger.Debug("series of a logged entry are rejected, as they were", "series", n, "first", out.Rejected[0].Series, "reason", out.Rejected[0].Reason)
 	}
 	if len(out.Samples) > 0 {
-		l.outbox.pass(ctx, &narthex.Batch{Received: r.entry.received()}, out.Samples, l.inflight.begin())
+		l.pass(ctx, &narthex.Batch{Received: r.entry.received()}, out.Samples, l.inflight.begin())
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,95 +12,153 @@ import (
 	"narthex"
 )
 
-// sender hands samples to the sink, a tick at a time.
-type sender struct {
-	sink  narthex.Sink
-	log   *slog.Logger
-	stats *counters
+// destination is a sink with its own pace: it is handed a tick's samples when
+// it has settled the tick before, whatever others do.
+type destination struct {
+	name   string
+	sink   narthex.Sink
+	log    *slog.Logger
+	stats  *counters
+	outbox outbox
 
 	taken   atomic.Int64 // ms; the newest tick that the sink has taken
+	failed  atomic.Pointer[failure]
 	mu      sync.Mutex
 	running bool
 	idle    sync.WaitGroup
-	// leads that the sink did not take: unlike a total, which the next tick
-	// restates, a lead is written once. The sending goroutine's own.
-	leads []narthex.Series
-	kept  []func() // marks what the kept leads hold up as done
 }
 
-func (s *sender) busy() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.running
+// failure is why a sink did not take the last tick, and since when it takes
+// none.
+type failure struct {
+	err   error
+	since time.Time
 }
 
-func (s *sender) wait() { s.idle.Wait() }
+func (l *Ledger) destination(name string, sink narthex.Sink) *destination {
+	log := l.o.Logger.With("destination", name)
+	sink = guarded{sink, log}
+	return &destination{
+		name: name, sink: sink, log: log, stats: &l.stats,
+		outbox: outbox{sink: sink, log: log, stats: &l.stats, closing: l.closing},
+	}
+}
 
-// start writes the tick's samples in a goroutine of its own and answers the
-// request. done is called once the store has all that it must have.
-func (s *sender) start(ctx context.Context, t *tickRequest, tick int64, leads, values []narthex.Series, done func()) {
-	s.mu.Lock()
-	s.running = true
-	s.mu.Unlock()
-	s.idle.Go(func() {
-		err := s.send(ctx, tick, leads, values, done)
-		s.mu.Lock()
-		s.running = false
-		s.mu.Unlock()
-		t.done <- err
+func (d *destination) busy() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.running
+}
+
+// load is what a tick brings one destination.
+type load struct {
+	tick          int64
+	leads, values []narthex.Series
+}
+
+// start writes the load in a goroutine of its own and calls done with the
+// outcome.
+func (d *destination) start(ctx context.Context, what load, now time.Time, done func(error)) {
+	d.mu.Lock()
+	d.running = true
+	d.mu.Unlock()
+	d.idle.Go(func() {
+		err := d.send(ctx, what)
+		if err == nil {
+			d.failed.Store(nil)
+		} else if f := d.failed.Load(); f != nil {
+			d.failed.Store(&failure{err, f.since})
+		} else {
+			d.failed.Store(&failure{err, now})
+		}
+		d.mu.Lock()
+		d.running = false
+		d.mu.Unlock()
+		done(err)
 	})
 }
 
-// maxKept bounds the leads that wait for a sink that is down.
-const maxKept = 1_000_000
-
-// send writes the tick's leads, with those that are still to be written, and
-// then its values. done, and those kept from earlier ticks, are called once the
-// values are taken: they say all that the earlier ones would have said.
-func (s *sender) send(ctx context.Context, tick int64, leads, values []narthex.Series, done func()) error {
-	s.leads = append(s.leads, leads...)
-	s.kept = append(s.kept, done)
-	if err := s.write(ctx, s.leads); err != nil {
-		if len(s.leads) > maxKept {
-			s.log.Error("the store has been away for so long that first increments are lost to increase()", "series", len(s.leads))
-			s.leads = nil
-		}
+// send writes the leads and then the values.
+func (d *destination) send(ctx context.Context, what load) error {
+	if err := d.write(ctx, what.leads); err != nil {
 		return err
 	}
-	s.leads = nil
-	if err := s.write(ctx, values); err != nil {
+	if err := d.write(ctx, what.values); err != nil {
 		return err
 	}
-	s.taken.Store(tick)
-	for _, f := range s.kept {
-		f()
-	}
-	s.kept = nil
+	d.taken.Store(what.tick)
 	return nil
 }
 
 // write hands the series to the sink. What the sink refuses for good is found by
 // halves, told and dropped: it would come back however often it were written.
-func (s *sender) write(ctx context.Context, series []narthex.Series) error {
+func (d *destination) write(ctx context.Context, series []narthex.Series) error {
 	if len(series) == 0 {
 		return nil
 	}
 	b := &narthex.Batch{Received: time.UnixMilli(series[0].Samples[0].Time), Series: series, Totals: true}
-	err := s.sink.Write(ctx, b)
+	err := d.sink.Write(ctx, b)
 	if err != nil && !narthex.IsRejected(err) {
-		s.stats.sinkErrors.Add(1)
+		d.stats.sinkErrors.Add(1)
 		return err
 	}
 	if half := len(series) / 2; err != nil && half > 0 {
-		return errors.Join(s.write(ctx, series[:half]), s.write(ctx, series[half:]))
+		return errors.Join(d.write(ctx, series[:half]), d.write(ctx, series[half:]))
 	}
 	if err != nil {
 		b.Reject(series[0].Labels.String(), err.Error())
 	}
 	if n := len(b.Rejected); n > 0 {
-		s.stats.rejected.Add(uint64(n))
-		s.log.Warn("the store refused totals", "series", n, "first", b.Rejected[0].Series, "reason", b.Rejected[0].Reason)
+		d.stats.rejected.Add(uint64(n))
+		d.log.Warn("the store refused totals", "series", n, "first", b.Rejected[0].Series, "reason", b.Rejected[0].Reason)
 	}
-	s.stats.samples.Add(uint64(len(series)))
+	d.stats.samples.Add(uint64(len(series)))
 	return nil
+}
+
+// loads returns what each destination that is not busy is to be given of the
+// tick that the state has just made. The slices are the destinations' own.
+func (l *Ledger) loads(values []narthex.Series) map[*destination]load {
+	out := make(map[*destination]load, len(l.destinations))
+	for _, d := range l.destinations {
+		if d.busy() {
+			l.stats.ticksSkipped.Add(1)
+			continue
+		}
+		what := load{tick: l.state.last, leads: l.state.Leads(d.taken.Load()), values: values}
+		if d.taken.Load() < l.state.taken { // away for so long that the others went on
+			what.values = l.state.Restate(d.taken.Load())
+		} else if len(l.destinations) > 1 {
+			what.values = slices.Clone(values)
+		}
+		out[d] = what
+	}
+	return out
+}
+
+// Destination is what is known of one place that samples are written to.
+type Destination struct {
+	Name  string
+	Taken time.Time // the newest tick that it has taken; zero if none
+	Err   error     // why it did not take the last one, nil if it did
+	Since time.Time // since when it takes none, if Err is not nil
+	// Waiting is how many samples with times of their own wait for it in memory.
+	Waiting int
+}
+
+// Destinations returns the places that samples are written to, in the order of
+// their names.
+func (l *Ledger) Destinations() []Destination {
+	out := make([]Destination, 0, len(l.destinations))
+	for _, d := range l.destinations {
+		s := Destination{Name: d.name, Waiting: d.outbox.waiting()}
+		if t := d.taken.Load(); t > 0 {
+			s.Taken = time.UnixMilli(t)
+		}
+		if f := d.failed.Load(); f != nil {
+			s.Err, s.Since = f.err, f.since
+		}
+		out = append(out, s)
+	}
+	return out
 }

@@ -19,10 +19,14 @@ type State struct {
 	pushes   uint64 // to groups, in this process
 	memories int    // of all accounts' sources
 	ids      seen
-	ticks    ticks // that the store has taken
-	last     int64 // ms; the last tick
-	taken    int64 // ms; the newest tick that the store has taken
-	clock    int64 // ms; the newest time that a fold or a tick was given
+	holds    span             // the virtual shards
+	ticks    ticks            // that the store has taken
+	last     int64            // ms; the last tick
+	taken    int64            // ms; the newest tick that counts as written
+	takers   map[string]int64 // ms; by destination, the newest tick that it has taken
+	leads    []lead           // that not all destinations have taken, oldest first
+	lost     uint64           // leads that there was no room for, in this process
+	clock    int64            // ms; the newest time that a fold or a tick was given
 }
 
 // NewState returns an empty state.
@@ -54,6 +58,11 @@ func (s *State) Fold(e *Entry, now int64, p Policy) (Outcome, error) {
 		return Outcome{Duplicate: dup}, err
 	}
 	s.clock = max(s.clock, now)
+	if left := s.rest(e); left != e {
+		if e = left; e.group == nil && len(e.items) == 0 {
+			return Outcome{Duplicate: true}, nil
+		}
+	}
 	s.ids.add(e.ID, mark{digest: e.Digest, after: s.last}, s.clock, p.Horizon.Milliseconds())
 	var out Outcome
 	if e.group != nil {
@@ -78,7 +87,7 @@ func (s *State) Fold(e *Entry, now int64, p Policy) (Outcome, error) {
 
 // known reports whether e was folded before, and refuses what can't be told.
 func (s *State) known(e *Entry, now int64, p Policy) (bool, error) {
-	if m, ok := s.ids.find(e.ID); ok {
+	if m, ok := s.ids.find(e.ID, s.holds); ok {
 		if m.digest != e.Digest && m.digest != (narthex.Digest{}) && e.Digest != (narthex.Digest{}) {
 			return false, narthex.Errorf(narthex.Conflict, "this id was used before for another body: an id may be repeated only to send the same thing again")
 		}
@@ -178,6 +187,9 @@ func (s *State) Confirm(t int64) {
 	if t > s.taken && t <= s.last {
 		s.taken = t
 		s.ticks = s.ticks.add(t)
+		if len(s.takers) == 0 {
+			s.dropLeads(t)
+		}
 	}
 }
 
@@ -185,7 +197,7 @@ func (s *State) Confirm(t int64) {
 // written in ms since the epoch, 0 if that is still to come. confirmed is the
 // newest tick that the store is known to have taken.
 func (s *State) Lookup(id ID, confirmed int64) (written int64, ok bool) {
-	m, ok := s.ids.find(id)
+	m, ok := s.ids.any(id)
 	if !ok {
 		return 0, false
 	}

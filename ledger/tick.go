@@ -20,10 +20,10 @@ func Grid(now int64, interval time.Duration) int64 {
 }
 
 // Tick returns what is to be written at the time t, which is a multiple of
-// p.Interval, in ms: first the leads (the zero from which a new counter rises,
-// the old value from which a sleeping one wakes), which lie before t and go
-// out in a request of their own, then the values at t. A tick that is not
-// later than the last one does nothing.
+// p.Interval, in ms: first the leads (see [State.Leads]) of this tick and of
+// those that are not written yet, which lie before t and go out in a request of
+// their own, then the values at t. A tick that is not later than the last one
+// does nothing.
 func (s *State) Tick(t int64, p Policy) (leads, values []narthex.Series) {
 	p = p.withDefaults()
 	if t <= s.last {
@@ -41,7 +41,7 @@ func (s *State) Tick(t int64, p Policy) (leads, values []narthex.Series) {
 	for _, a := range s.accounts {
 		s.memories -= a.forgetSources(t - p.Horizon.Milliseconds())
 		if at, ok := a.lead(t, p); ok {
-			leads = a.emit(leads, at, a.wrote, a.wroteHist, false)
+			s.leads = append(s.leads, lead{a: a, tick: t, at: at, value: a.wrote, hist: a.wroteHist})
 		}
 		if marker, ok := a.tick(t, s.taken, p); ok {
 			values = a.emit(values, t, a.value, a.hist, marker)
@@ -51,7 +51,8 @@ func (s *State) Tick(t int64, p Policy) (leads, values []narthex.Series) {
 	if drop {
 		s.forget(func(a *account) bool { return a.over(t, s.taken, p) })
 	}
-	return leads, values
+	s.dropLeads(0)
+	return s.Leads(s.taken), values
 }
 
 // lead says whether a sample must stand before the account's value at t, and
