@@ -261,6 +261,44 @@ func (s *State) decodeAccounts(d *decoder, groups []*group) {
 	}
 }
 
+// Segment is a part of the ids that a state has seen, which is stored once, on
+// its own, before a state that refers to it.
+type Segment struct {
+	Key    string
+	Encode func() []byte
+}
+
+// Segments returns the closed segments. One that has no key yet is given the
+// one that name returns for the time of its first entry, in ms.
+func (s *State) Segments(name func(first int64) string) []Segment {
+	out := make([]Segment, 0, len(s.ids.closed))
+	for _, seg := range s.ids.closed {
+		if seg.key == "" {
+			seg.key = name(seg.first)
+		}
+		out = append(out, Segment{seg.key, seg.encode})
+	}
+	return out
+}
+
+// LoadSegments loads the segments that a decoded state refers to. load returns
+// what was stored under a key, nil if nothing is there.
+func (s *State) LoadSegments(load func(key string) ([]byte, error)) error {
+	for _, seg := range s.ids.closed {
+		data, err := load(seg.key)
+		if err == nil && data == nil {
+			err = errors.New("it is missing")
+		}
+		if err == nil {
+			err = seg.decode(data)
+		}
+		if err != nil {
+			return fmt.Errorf("the ids %s: %w", seg.key, err)
+		}
+	}
+	return nil
+}
+
 const segmentMagic = "narthex ids\n"
 
 func (seg *segment) encode() []byte {

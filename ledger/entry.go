@@ -107,5 +107,17 @@ func check(s narthex.Series, grouped bool) error {
 	return nil
 }
 
+// Encode returns the entry's encoding, as in the log.
+func (e *Entry) Encode() []byte { return appendEntry(make([]byte, 0, e.size()), e) }
+
+// DecodeEntry returns the entry that b is the encoding of.
+func DecodeEntry(b []byte) (*Entry, error) {
+	r, err := parseRecord(b)
+	if err == nil && r.entry == nil {
+		err = errors.New("it is not an entry")
+	}
+	return r.entry, err
+}
+
 // received returns the time of arrival as a time.
 func (e *Entry) received() time.Time { return time.UnixMilli(e.Received) }

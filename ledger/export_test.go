@@ -30,8 +30,5 @@ func ParseRecord(b []byte) (again []byte, err error) {
 	return appendEntry(nil, r.entry), nil
 }
 
-// RecordOf returns the log's record of an entry.
-func RecordOf(e *Entry) []byte { return appendEntry(nil, e) }
-
 // AppendSum appends the checksum that a checkpoint ends with.
 func AppendSum(b []byte) []byte { return appendSum(b) }

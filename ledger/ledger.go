@@ -189,7 +189,7 @@ func (l *Ledger) Write(ctx context.Context, b *narthex.Batch) error {
 	if brings(e) && slices.ContainsFunc(l.destinations, func(d *destination) bool { return d.outbox.full() }) {
 		return narthex.Errorf(narthex.Unavailable, "the store is away and too many samples wait for it: try again later, under the same id")
 	}
-	req := &request{entry: e, record: appendEntry(make([]byte, 0, e.size()), e), done: make(chan error, 1)}
+	req := &request{entry: e, record: e.Encode(), done: make(chan error, 1)}
 	if len(req.record) > maxFrame/2 {
 		return narthex.Errorf(narthex.TooLarge, "the push takes %d bytes of the log, more than fit: send it in parts", len(req.record))
 	}

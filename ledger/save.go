@@ -119,17 +119,19 @@ func (l *Ledger) snapshot() (*snapshot, error) {
 		return nil, err
 	}
 	s := &snapshot{prev: l.entry, file: file, segments: make(map[string][]byte), inflight: l.inflight, mark: l.inflight.mark(), sinks: l.sinks()}
-	for _, seg := range l.state.ids.closed {
-		if seg.key == "" {
-			seg.key = fmt.Sprintf("ids/%d-%d", seg.first, file)
-			for s.segments[seg.key] != nil {
-				seg.key += "x"
-			}
+	named := make(map[string]bool)
+	for _, seg := range l.state.Segments(func(first int64) string {
+		key := fmt.Sprintf("ids/%d-%d", first, file)
+		for named[key] {
+			key += "x"
 		}
-		if !l.written[seg.key] {
-			s.segments[seg.key] = seg.encode()
+		named[key] = true
+		return key
+	}) {
+		if !l.written[seg.Key] {
+			s.segments[seg.Key] = seg.Encode()
 		}
-		s.keys = append(s.keys, seg.key)
+		s.keys = append(s.keys, seg.Key)
 	}
 	head := encoder{}
 	head.uint(uint64(file))
@@ -190,18 +192,13 @@ func (l *Ledger) restore(ctx context.Context) (file int, frame uint64, err error
 		return 0, 0, fmt.Errorf("%s: %w: restore the data directory from a backup", path, err)
 	}
 	l.attach()
-	for _, seg := range l.state.ids.closed {
-		e, err := l.store.Load(ctx, seg.key)
-		if err == nil && e.Data == nil {
-			err = errors.New("it is missing")
-		}
-		if err == nil {
-			err = seg.decode(e.Data)
-		}
-		if err != nil {
-			return 0, 0, fmt.Errorf("%s: %w: restore the data directory from a backup", filepath.Join(l.o.Dir, "state", seg.key), err)
-		}
-		l.written[seg.key] = true
+	err = l.state.LoadSegments(func(key string) ([]byte, error) {
+		l.written[key] = true
+		e, err := l.store.Load(ctx, key)
+		return e.Data, err
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("%s: %w: restore the data directory from a backup", path, err)
 	}
 	return file, frame, l.sweep()
 }

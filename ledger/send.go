@@ -125,11 +125,10 @@ func (l *Ledger) loads(values []narthex.Series) map[*destination]load {
 			l.stats.ticksSkipped.Add(1)
 			continue
 		}
-		what := load{tick: l.state.last, leads: l.state.Leads(d.taken.Load()), values: values}
-		if d.taken.Load() < l.state.taken { // away for so long that the others went on
-			what.values = l.state.Restate(d.taken.Load())
-		} else if len(l.destinations) > 1 {
-			what.values = slices.Clone(values)
+		what := load{tick: l.state.last}
+		what.leads, what.values = l.state.For(d.name, values)
+		if len(l.destinations) > 1 {
+			what.values = slices.Clone(what.values)
 		}
 		out[d] = what
 	}

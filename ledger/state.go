@@ -85,6 +85,19 @@ func (s *State) Fold(e *Entry, now int64, p Policy) (Outcome, error) {
 	return out, nil
 }
 
+// Pass returns the entry's series with times of their own, whether the entry
+// was folded before or not, and changes nothing: for those who must write them
+// again because they can't tell whether it was done.
+func (s *State) Pass(e *Entry, p Policy) (samples []narthex.Series) {
+	p = p.withDefaults()
+	for i := range e.items {
+		if it := &e.items[i]; e.group == nil && it.as == narthex.AsSample && s.refuse(e, it, p) == "" {
+			samples = append(samples, it.series())
+		}
+	}
+	return samples
+}
+
 // known reports whether e was folded before, and refuses what can't be told.
 func (s *State) known(e *Entry, now int64, p Policy) (bool, error) {
 	if m, ok := s.ids.find(e.ID, s.holds); ok {

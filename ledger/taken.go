@@ -1,6 +1,10 @@
 package ledger
 
-import "time"
+import (
+	"time"
+
+	"narthex"
+)
 
 // Taken returns the newest tick that the destination has taken, in ms; 0 if it
 // has taken none.
@@ -13,8 +17,7 @@ func (s *State) Taken(destination string) int64 {
 
 // Took says that the destination has taken all samples up to the tick t. What
 // those that keep up have taken counts as written: see [State.Confirm]. One that
-// is behind by more than settle is not waited for; it is to be given
-// [State.Restate] when it is back.
+// is behind by more than settle is not waited for; see [State.For].
 func (s *State) Took(destination string, t int64, p Policy) {
 	p = p.withDefaults()
 	if s.takers == nil {
@@ -38,10 +41,15 @@ func (s *State) Took(destination string, t int64, p Policy) {
 	s.dropLeads(oldest)
 }
 
-// Behind reports whether the destination lacks more than the repetitions of
-// settle bring it, so that it is to be given [State.Restate].
-func (s *State) Behind(destination string, p Policy) bool {
-	return s.behind(s.Taken(destination), p.withDefaults().Settle)
+// For returns what the destination is to be given of the tick that has just
+// been made, whose values are given: one that was away for so long that the
+// others went on is given the newest value of all that it lacks.
+func (s *State) For(destination string, values []narthex.Series) (leads, all []narthex.Series) {
+	taken := s.Taken(destination)
+	if taken < s.taken {
+		values = s.Restate(taken)
+	}
+	return s.Leads(taken), values
 }
 
 func (s *State) behind(taken int64, settle time.Duration) bool {

@@ -1,0 +1,189 @@
+// Package shard is the ledger for those who have no disk and no process that
+// stays: its totals live in a [state.Store], such as a bucket, and any number
+// of writers that come and go fold entries into them and tick.
+//
+// [Shards.Fold] adds entries; when it returns, they are counted and their ids
+// are remembered, in one compare-and-swap. [Shards.Tick] is the virtual scrape:
+// it swaps the state, with the values and the time that it is about to write,
+// and only then writes. A writer that is killed between the two leaves a state
+// that says so, and the next one writes the same samples again before its own.
+// A writer that was paused loses the swap, or writes what was true at its time.
+//
+// The totals are spread over groups of virtual shards ([ledger.Shards] of
+// them), each group one value of the store. How many groups there are can be
+// changed at any time, while others write: see [Shards.Regroup].
+package shard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"narthex"
+	"narthex/ledger"
+	"narthex/state"
+)
+
+// Options says where the totals live and where they go.
+type Options struct {
+	// Store has the totals.
+	Store state.Store
+	// Groups is how many values of the store they are spread over when the store
+	// is empty. Default 1, at most [ledger.Shards].
+	Groups int
+	// Policy says when samples are written.
+	Policy ledger.Policy
+	// Destinations take the samples, by name.
+	Destinations map[string]narthex.Sink
+	// Outcomes is how many outcomes of entries each group remembers, besides
+	// those with rejections. Default 1000.
+	Outcomes int
+	// CacheBytes is how much encoded state is kept decoded in memory from one
+	// call to the next. Default 16 MiB.
+	CacheBytes int
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+	// Logger takes what an operator should know; nil means slog.Default().
+	Logger *slog.Logger
+}
+
+// Shards is a ledger in a store. Its methods may be called from several
+// goroutines, and from several processes at a time.
+type Shards struct {
+	o Options
+
+	mu     sync.Mutex
+	layout layout
+	cache  map[string]*group           // by key
+	took   map[string]map[string]int64 // by key and destination, what it is known to have taken
+	cached int                         // bytes
+	stats  Stats
+}
+
+// Stats are counts since this process began.
+type Stats struct {
+	Entries, Duplicates, Refused, Rejected uint64
+	Swaps, Conflicts, Loads                uint64
+	Ticks, Samples, Resent, SinkErrors     uint64
+}
+
+// Open reads how the totals are grouped, or settles it if the store is empty.
+func Open(ctx context.Context, o Options) (*Shards, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Groups == 0 {
+		o.Groups = 1
+	}
+	if o.Outcomes == 0 {
+		o.Outcomes = 1000
+	}
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 16 << 20
+	}
+	if o.Groups < 1 || o.Groups > ledger.Shards {
+		return nil, fmt.Errorf("the totals can't be spread over %d values: want 1 to %d", o.Groups, ledger.Shards)
+	}
+	s := &Shards{o: o, cache: make(map[string]*group), took: make(map[string]map[string]int64)}
+	return s, s.refresh(ctx)
+}
+
+// Groups returns how many values of the store the totals are spread over.
+func (s *Shards) Groups() int { return s.current().Groups }
+
+// Stats returns counts.
+func (s *Shards) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stats
+}
+
+func (s *Shards) count(f func(*Stats)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f(&s.stats)
+}
+
+// errMoved says that the totals were regrouped meanwhile.
+var errMoved = errors.New("the totals were regrouped")
+
+// change loads a group, lets f change it, and saves it, again and again until
+// nobody else has changed it meanwhile. f is called once for each attempt, with
+// the state as it is then; if it returns false nothing needs to be saved.
+func (s *Shards) change(ctx context.Context, key string, f func(*group) (bool, error)) error {
+	for attempt := 0; ; attempt++ {
+		g, err := s.take(ctx, key)
+		if err != nil {
+			return err
+		}
+		if g.frozen {
+			s.keep(g)
+			return errMoved
+		}
+		save, err := f(g)
+		if err != nil || !save {
+			if err == nil {
+				s.keep(g)
+			}
+			return err
+		}
+		if err = s.save(ctx, g); err == nil {
+			s.keep(g)
+			return nil
+		}
+		if !errors.Is(err, state.ErrConflict) {
+			return narthex.Errorf(narthex.Unavailable, "save the totals: %w", err)
+		}
+		s.count(func(st *Stats) { st.Conflicts++ })
+		// Others are at it too. Whoever waits a random while wins sooner.
+		pause := time.NewTimer(rand.N(time.Duration(1+min(attempt, 8)) * 10 * time.Millisecond))
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return narthex.Errorf(narthex.Unavailable, "save the totals: too many writers: %w", ctx.Err())
+		}
+	}
+}
+
+// take returns the group, which nobody else in this process has then: from the
+// cache or from the store.
+func (s *Shards) take(ctx context.Context, key string) (*group, error) {
+	s.mu.Lock()
+	g := s.cache[key]
+	if g != nil {
+		delete(s.cache, key)
+		s.cached -= g.size()
+	}
+	s.mu.Unlock()
+	if g != nil {
+		return g, nil
+	}
+	s.count(func(st *Stats) { st.Loads++ })
+	g, err := s.load(ctx, key)
+	if err != nil {
+		return nil, narthex.Errorf(narthex.Unavailable, "load the totals: %w", err)
+	}
+	return g, nil
+}
+
+// keep puts a group, as it is stored, into the cache.
+func (s *Shards) keep(g *group) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.cache[g.key]; old != nil {
+		s.cached -= old.size()
+		delete(s.cache, g.key)
+	}
+	if s.cached+g.size() <= s.o.CacheBytes {
+		s.cache[g.key] = g
+		s.cached += g.size()
+	}
+}

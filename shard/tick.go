@@ -1,0 +1,162 @@
+package shard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"narthex"
+	"narthex/ledger"
+)
+
+// Tick writes what is due at the tick that now belongs to, group by group: it
+// needs the memory of one group at a time. A group whose tick another process
+// has made already is passed over, and so is one that the deadline leaves no
+// time for.
+func (s *Shards) Tick(ctx context.Context) error {
+	for {
+		l := s.current()
+		var failed error
+		moved := false
+		for n := range l.Groups {
+			err := s.tick(ctx, l.key(n))
+			moved = moved || errors.Is(err, errMoved)
+			if err != nil && !errors.Is(err, errMoved) {
+				failed = errors.Join(failed, fmt.Errorf("group %d: %w", n, err))
+			}
+		}
+		if !moved {
+			s.count(func(st *Stats) { st.Ticks++ })
+			return failed
+		}
+		if err := s.refresh(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// writing is what one destination is to be given of one group.
+type writing struct {
+	tick          int64
+	again         bool // of a tick that was saved before
+	leads, values []narthex.Series
+}
+
+// tick saves one group's next state and then writes it.
+func (s *Shards) tick(ctx context.Context, key string) error {
+	at := ledger.Grid(s.o.Now().UnixMilli(), s.interval())
+	var before, now map[string]writing
+	err := s.change(ctx, key, func(g *group) (bool, error) {
+		before, now = nil, nil
+		st := g.state
+		if st.LastTick() >= at {
+			return false, nil
+		}
+		s.remembered(key, st)
+		last := st.LastTick()
+		before = s.unwritten(st)
+		_, values := st.Tick(at, s.o.Policy)
+		now = make(map[string]writing, len(s.o.Destinations))
+		for name := range s.o.Destinations {
+			w := writing{tick: at}
+			w.leads, w.values = st.For(name, values)
+			if before[name].tick != 0 {
+				w.leads = st.Leads(last) // the others are in there
+			}
+			if len(s.o.Destinations) > 1 {
+				w.leads, w.values = cloned(w.leads), cloned(w.values)
+			}
+			now[name] = w
+		}
+		return true, nil
+	})
+	if err != nil || now == nil {
+		return err
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	for name := range s.o.Destinations {
+		wg.Go(func() {
+			failed := s.write(ctx, key, name, before[name])
+			if failed == nil {
+				failed = s.write(ctx, key, name, now[name])
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if failed != nil {
+				err = errors.Join(err, fmt.Errorf("%s: %w", name, failed))
+			}
+		})
+	}
+	wg.Wait()
+	return err
+}
+
+func (s *Shards) interval() time.Duration {
+	if s.o.Policy.Interval == 0 {
+		return 15 * time.Second
+	}
+	return s.o.Policy.Interval
+}
+
+// unwritten returns, by destination, what the state says is about to be
+// written, or was: whoever saved it may have been killed before writing it. It
+// is written again as it was, to the bit, before anything newer.
+func (s *Shards) unwritten(st *ledger.State) map[string]writing {
+	out := make(map[string]writing)
+	last := st.LastTick()
+	for name := range s.o.Destinations {
+		if taken := st.Taken(name); taken < last {
+			out[name] = writing{tick: last, again: true, leads: st.Leads(taken), values: st.Restate(last - 1)}
+		}
+	}
+	return out
+}
+
+// remembered tells the state what its destinations are known to have taken
+// since it was saved.
+func (s *Shards) remembered(key string, st *ledger.State) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, t := range s.took[key] {
+		if _, there := s.o.Destinations[name]; there {
+			st.Took(name, t, s.o.Policy)
+		}
+	}
+}
+
+// write gives a destination one tick of a group.
+func (s *Shards) write(ctx context.Context, key, name string, w writing) error {
+	if w.tick == 0 {
+		return nil
+	}
+	for _, series := range [][]narthex.Series{w.leads, w.values} {
+		if len(series) == 0 {
+			continue
+		}
+		b := &narthex.Batch{Received: time.UnixMilli(w.tick), Series: series, Totals: true}
+		if err := s.o.Destinations[name].Write(ctx, b); err != nil {
+			s.count(func(st *Stats) { st.SinkErrors++ })
+			return err
+		}
+		if n := len(b.Rejected); n > 0 {
+			s.o.Logger.Warn("the destination refused totals", "destination", name, "series", n, "first", b.Rejected[0].Series, "reason", b.Rejected[0].Reason)
+		}
+		s.count(func(st *Stats) {
+			st.Samples += uint64(len(series))
+			st.Rejected += uint64(len(b.Rejected))
+			if w.again {
+				st.Resent += uint64(len(series))
+			}
+		})
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.took[key] == nil {
+		s.took[key] = make(map[string]int64)
+	}
+	s.took[key][name] = max(s.took[key][name], w.tick)
+	return nil
+}
