@@ -40,6 +40,7 @@ type item struct {
 	family     string
 	unit, help string
 	samples    []narthex.Sample
+	exemplars  []narthex.Exemplar // of samples with times of their own; else they are not kept
 }
 
 // NewEntry returns the entry for b. The caller has checked names and values;
@@ -74,9 +75,13 @@ func NewEntry(b *narthex.Batch) (*Entry, error) {
 			}
 		}
 		buf = s.Labels.AppendKey(buf[:0])
-		e.items = append(e.items, item{
+		it := item{
 			key: string(buf), typ: s.Type, as: s.As, family: s.Family, unit: s.Unit, help: s.Help, samples: s.Samples,
-		})
+		}
+		if s.As == narthex.AsSample && b.Group == nil {
+			it.exemplars = s.Exemplars
+		}
+		e.items = append(e.items, it)
 	}
 	return e, nil
 }

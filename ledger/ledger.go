@@ -54,6 +54,11 @@ type Options struct {
 	// 5 min.
 	CheckpointBytes int64
 	CheckpointEvery time.Duration
+	// OutboxBytes and OutboxAge bound the samples with times of their own that
+	// wait for a destination: beyond, the oldest are given up, counted and named
+	// in the log. Default 1 GiB, 24 h.
+	OutboxBytes int64
+	OutboxAge   time.Duration
 
 	create func(path string) (file, error) // tests: files that fail
 }
@@ -131,6 +136,12 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	if o.CheckpointEvery == 0 {
 		o.CheckpointEvery = 5 * time.Minute
 	}
+	if o.OutboxBytes == 0 {
+		o.OutboxBytes = 1 << 30
+	}
+	if o.OutboxAge == 0 {
+		o.OutboxAge = 24 * time.Hour
+	}
 	if o.create == nil {
 		o.create = createFile
 	}
@@ -176,6 +187,9 @@ func (l *Ledger) open(ctx context.Context) error {
 		return err
 	}
 	l.wal = &wal{dir: dir, create: l.o.create, next: next}
+	if err := l.openOutboxes(); err != nil {
+		return err
+	}
 	return l.replay(ctx, dir, first)
 }
 
@@ -330,6 +344,10 @@ func (l *Ledger) Close() error {
 		<-l.stopped
 		l.closed = errors.Join(l.closed, l.wal.close())
 		l.endSave()
+		for _, d := range l.destinations {
+			d.outbox.running.Wait()
+			l.closed = errors.Join(l.closed, d.outbox.spool.close())
+		}
 		l.unlock()
 	})
 	return l.closed

@@ -7,24 +7,29 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"narthex"
 )
 
-// outbox has the samples with times of their own that the sink did not take.
-// They are durable in the log; they are tried again in their order, and the
-// checkpoint waits for them.
+// outbox has the samples with times of their own that the sink did not take:
+// in its spool, or, where that can't be written, in memory. The latter are
+// durable in the log, and the checkpoint waits for them. They are tried again
+// in their order.
 type outbox struct {
 	sink    narthex.Sink
 	log     *slog.Logger
 	stats   *counters
 	closing <-chan struct{}
+	spool   *spool
+	dropped atomic.Uint64 // samples
 
 	mu      sync.Mutex
+	behind  bool // something waits
 	queue   []passage
 	samples int // in the queue
-	running bool
+	running sync.WaitGroup
 }
 
 // passage is a batch on its way and what is to be called when it has arrived.
@@ -38,7 +43,9 @@ type passage struct {
 const maxOutbox = 1_000_000
 
 func (o *outbox) full() bool {
-	return o.waiting() >= maxOutbox
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.samples >= maxOutbox
 }
 
 // pass hands an entry's samples to the sink, or, if that fails or others wait
@@ -47,7 +54,7 @@ func (o *outbox) full() bool {
 func (o *outbox) pass(ctx context.Context, b *narthex.Batch, series []narthex.Series, done func()) {
 	out := &narthex.Batch{ID: b.ID, Identity: b.Identity, Received: b.Received, Series: series}
 	o.mu.Lock()
-	behind := len(o.queue) > 0
+	behind := o.behind
 	o.mu.Unlock()
 	if !behind {
 		if o.write(ctx, out) {
@@ -69,10 +76,20 @@ func cloned(series []narthex.Series) []narthex.Series {
 	return series
 }
 
-func (o *outbox) waiting() int {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.samples
+// begin starts to deliver what waits from an earlier run.
+func (o *outbox) begin() {
+	if o.spool.waiting() > 0 {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.start()
+	}
+}
+
+func (o *outbox) start() {
+	if !o.behind {
+		o.behind = true
+		o.running.Go(o.run)
+	}
 }
 
 // write offers the batch to the sink and reports whether that is settled.
@@ -93,15 +110,22 @@ func (o *outbox) write(ctx context.Context, b *narthex.Batch) bool {
 	return true
 }
 
+// keep puts what the sink did not take where it can wait.
 func (o *outbox) keep(p passage) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if len(o.queue) == 0 { // else it would overtake
+		err := o.spool.add(p.batch)
+		if err == nil {
+			p.done()
+			o.start()
+			return
+		}
+		o.log.Error("the outbox can't be written; samples wait in memory and in the log", "err", err)
+	}
 	o.queue = append(o.queue, p)
 	o.samples += count(p.batch)
-	if !o.running {
-		o.running = true
-		go o.run()
-	}
+	o.start()
 }
 
 func count(b *narthex.Batch) (n int) {
@@ -137,20 +161,27 @@ func (o *outbox) run() {
 // left. What the sink rejects now is told in the log alone: the receipt is out.
 func (o *outbox) retry(ctx context.Context) bool {
 	for {
+		empty, err := o.spool.deliver(func(b *narthex.Batch) bool { return o.again(ctx, b) })
+		if err != nil {
+			o.log.Error("the outbox can't be read; what waits in it is tried again", "err", err)
+		}
+		if !empty {
+			return false
+		}
 		o.mu.Lock()
 		if len(o.queue) == 0 {
-			o.queue, o.running = nil, false
+			if o.spool.waiting() == 0 {
+				o.queue, o.behind = nil, false
+				o.mu.Unlock()
+				return true
+			}
 			o.mu.Unlock()
-			return true
+			continue
 		}
 		p := o.queue[0]
 		o.mu.Unlock()
-		p.batch.Rejected = nil
-		if !o.write(ctx, p.batch) {
+		if !o.again(ctx, p.batch) {
 			return false
-		}
-		for _, r := range p.batch.Rejected {
-			o.log.Warn("the store refused a sample that waited for it", "series", r.Series, "reason", r.Reason)
 		}
 		p.done()
 		o.mu.Lock()
@@ -158,6 +189,18 @@ func (o *outbox) retry(ctx context.Context) bool {
 		o.samples -= count(p.batch)
 		o.mu.Unlock()
 	}
+}
+
+// again offers the sink a batch that waited.
+func (o *outbox) again(ctx context.Context, b *narthex.Batch) bool {
+	b.Rejected = nil
+	if !o.write(ctx, b) {
+		return false
+	}
+	for _, r := range b.Rejected {
+		o.log.Warn("the store refused a sample that waited for it", "series", r.Series, "reason", r.Reason)
+	}
+	return true
 }
 
 // guarded is a sink whose panics are errors, so that what it did not take is

@@ -37,7 +37,8 @@ func appendEntry(dst []byte, e *Entry) []byte {
 	enc.raw(e.Digest[:])
 	enc.int(e.Received)
 	enc.group(e.group)
-	enc.byte(flags(e.source != ID{}))
+	rich := e.rich()
+	enc.byte(flags(e.source != ID{}, rich))
 	if e.source != (ID{}) {
 		enc.raw(e.source[:])
 	}
@@ -52,14 +53,55 @@ func appendEntry(dst []byte, e *Entry) []byte {
 		enc.uint(uint64(len(it.samples)))
 		for _, x := range it.samples {
 			enc.int(e.Received - x.Time)
-			if e.source != (ID{}) {
+			if rich || e.source != (ID{}) {
 				enc.int(x.Start)
 			}
 			enc.number(x.Value)
 			enc.histogram(x.Histogram)
 		}
+		if rich {
+			enc.exemplars(it.exemplars, e.Received)
+		}
 	}
 	return enc.b
+}
+
+// rich reports whether the record has what most have not: starts of samples
+// with times of their own, and exemplars.
+func (e *Entry) rich() bool {
+	for i := range e.items {
+		it := &e.items[i]
+		if len(it.exemplars) > 0 {
+			return true
+		}
+		for j := range it.samples {
+			if it.as == narthex.AsSample && it.samples[j].Start != 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (e *encoder) exemplars(list []narthex.Exemplar, received int64) {
+	e.uint(uint64(len(list)))
+	for _, x := range list {
+		e.string(string(x.Labels.AppendKey(nil)))
+		e.int(received - x.Time)
+		e.number(x.Value)
+	}
+}
+
+func (d *decoder) exemplars(received int64) []narthex.Exemplar {
+	var list []narthex.Exemplar
+	for range d.count(3) {
+		ls, err := narthex.ParseKey(d.string())
+		if err != nil {
+			d.fail()
+		}
+		list = append(list, narthex.Exemplar{Labels: ls, Time: received - d.int(), Value: d.number()})
+	}
+	return list
 }
 
 // appendTick appends the record of the tick t. taken is the newest tick that
@@ -105,7 +147,9 @@ func parseEntry(d *decoder) *Entry {
 	copy(e.Digest[:], d.raw(uint64(len(e.Digest))))
 	e.Received = d.int()
 	e.group = d.group()
-	if d.byte() != 0 {
+	has := d.byte()
+	rich := has&2 != 0
+	if has&1 != 0 {
 		copy(e.source[:], d.raw(uint64(len(e.source))))
 	}
 	e.items = make([]item, 0, d.count(7))
@@ -117,11 +161,14 @@ func parseEntry(d *decoder) *Entry {
 		it.samples = make([]narthex.Sample, 0, d.count(3))
 		for range cap(it.samples) {
 			x := narthex.Sample{Time: e.Received - d.int()}
-			if e.source != (ID{}) {
+			if rich || e.source != (ID{}) {
 				x.Start = d.int()
 			}
 			x.Value, x.Histogram = d.number(), d.histogram()
 			it.samples = append(it.samples, x)
+		}
+		if rich {
+			it.exemplars = d.exemplars(e.Received)
 		}
 		if check(narthex.Series{As: it.as, Samples: it.samples}, e.group != nil) != nil {
 			d.fail()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/url"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -38,10 +40,25 @@ type failure struct {
 func (l *Ledger) destination(name string, sink narthex.Sink) *destination {
 	log := l.o.Logger.With("destination", name)
 	sink = guarded{sink, log}
-	return &destination{
-		name: name, sink: sink, log: log, stats: &l.stats,
-		outbox: outbox{sink: sink, log: log, stats: &l.stats, closing: l.closing},
+	d := &destination{name: name, sink: sink, log: log, stats: &l.stats}
+	d.outbox.sink, d.outbox.log, d.outbox.stats, d.outbox.closing = sink, log, &l.stats, l.closing
+	return d
+}
+
+// openOutboxes opens what waits for the destinations.
+func (l *Ledger) openOutboxes() error {
+	for _, d := range l.destinations {
+		s, err := openSpool(filepath.Join(l.o.Dir, "outbox", url.PathEscape(d.name)), &spool{
+			log: d.log, max: l.o.OutboxBytes, age: l.o.OutboxAge, now: l.o.Now,
+			dropped: func(samples int) { d.outbox.dropped.Add(uint64(samples)) },
+		})
+		if err != nil {
+			return err
+		}
+		d.outbox.spool = s
+		d.outbox.begin()
 	}
+	return nil
 }
 
 func (d *destination) busy() bool {
@@ -141,8 +158,10 @@ type Destination struct {
 	Taken time.Time // the newest tick that it has taken; zero if none
 	Err   error     // why it did not take the last one, nil if it did
 	Since time.Time // since when it takes none, if Err is not nil
-	// Waiting is how many samples with times of their own wait for it in memory.
-	Waiting int
+	// Waiting is how many bytes of samples with times of their own wait for it,
+	// Dropped how many samples were given up because it was away for too long.
+	Waiting int64
+	Dropped uint64
 }
 
 // Destinations returns the places that samples are written to, in the order of
@@ -150,7 +169,7 @@ type Destination struct {
 func (l *Ledger) Destinations() []Destination {
 	out := make([]Destination, 0, len(l.destinations))
 	for _, d := range l.destinations {
-		s := Destination{Name: d.name, Waiting: d.outbox.waiting()}
+		s := Destination{Name: d.name, Waiting: d.outbox.spool.waiting(), Dropped: d.outbox.dropped.Load()}
 		if t := d.taken.Load(); t > 0 {
 			s.Taken = time.UnixMilli(t)
 		}

@@ -243,7 +243,7 @@ func (s *State) forget(drop func(*account) bool) {
 
 func (it *item) series() narthex.Series {
 	ls, _ := narthex.ParseKey(it.key)
-	return narthex.Series{Labels: ls, Type: it.typ, As: it.as, Family: it.family, Unit: it.unit, Help: it.help, Samples: it.samples}
+	return narthex.Series{Labels: ls, Type: it.typ, As: it.as, Family: it.family, Unit: it.unit, Help: it.help, Samples: it.samples, Exemplars: it.exemplars}
 }
 
 func keyText(key string) string {
