@@ -1,6 +1,16 @@
 // Package state keeps small values that several writers may change, each only
 // if nobody else has changed it since: compare and swap. It is where the
 // ledger's checkpoints live.
+//
+//	s, err := state.Open(ctx, "s3://bucket/narthex", state.Options{})
+//	old, err := s.Load(ctx, "shard/000")
+//	now, err := s.Save(ctx, "shard/000", old, data)
+//	if errors.Is(err, state.ErrConflict) { ... } // load again, apply again, save again
+//
+// [Memory] is for tests, [File] for one machine, [S3] and [DynamoDB] for
+// functions and for several machines. A write to S3 or DynamoDB whose answer
+// was lost is recognised when it is sent again, so that ErrConflict always
+// means that the value was not saved.
 package state
 
 import (

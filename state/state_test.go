@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,7 +18,8 @@ import (
 
 // stores are all implementations; each must pass every test here.
 func stores(t *testing.T) map[string]func() state.Store {
-	return map[string]func() state.Store{
+	all := remote(t, nil)
+	maps.Copy(all, map[string]func() state.Store{
 		"memory": func() state.Store { return new(state.Memory) },
 		"file": func() state.Store {
 			s, err := state.OpenFile(filepath.Join(t.TempDir(), "state"))
@@ -26,7 +28,8 @@ func stores(t *testing.T) map[string]func() state.Store {
 			}
 			return s
 		},
-	}
+	})
+	return all
 }
 
 func TestStore(t *testing.T) {
