@@ -36,6 +36,10 @@ type Batch struct {
 	// source's last ones; a total that fell began anew, and counts whole. Sources
 	// of two identities never meet. It does not matter to a group.
 	Cumulative string
+	// Lateness, if not 0, says that AsDelta samples count in the minute of their
+	// own times: a minute's total is written at its end, once it is as long ago
+	// as Lateness. What comes later counts in the next minute to be written.
+	Lateness time.Duration
 	// Series is what was brought, each with at least one sample.
 	Series []Series
 	// Rejected lists what was dropped for good and why. Write adds to it.
@@ -46,6 +50,9 @@ type Batch struct {
 	// Duplicate is set by Write when the ID had been seen before, so that
 	// nothing was done.
 	Duplicate bool
+	// Queued is set by Write when the batch is safe in a queue, and what becomes
+	// of it (whether it is a duplicate, what is rejected) is found out later.
+	Queued bool
 	// Totals marks samples that restate the ledger's own totals. A newer one
 	// supersedes them, so a store that answers "duplicate" or "out of order" to
 	// one of them has lost nothing and the sink counts it as done.

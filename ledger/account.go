@@ -29,6 +29,7 @@ type account struct {
 	stale     bool               // the newest sample is a staleness marker
 
 	sources map[ID]*memory // of those that push their totals
+	minutes *minutes       // of increments that have times of their own
 
 	group  *group // whose member it is, or nil
 	pushed uint64 // the number of the last push that had it, in this process
@@ -38,12 +39,10 @@ type account struct {
 
 // fold adds one item to the account. The item fits: see State.refuse.
 func (a *account) fold(it *item) {
-	if a.ended || a.gone { // begun anew, after what its group wrote
+	if a.ended || a.gone || a.deleted() { // begun anew, after what was written
 		*a = account{labels: a.labels, typ: it.keptAs(), written: a.written, stale: a.stale}
 	}
-	if a.hist != nil && !a.dirty {
-		a.wroteHist = a.hist.Clone()
-	}
+	a.hold()
 	touched := it.as != narthex.AsGauge
 	for _, s := range it.samples {
 		switch {
@@ -62,6 +61,13 @@ func (a *account) fold(it *item) {
 	a.dirty = a.dirty || touched // a gauge that came too late wakes nothing
 }
 
+// hold keeps the histogram as it was written before it changes.
+func (a *account) hold() {
+	if a.hist != nil && !a.dirty {
+		a.wroteHist = a.hist.Clone()
+	}
+}
+
 // describe takes over what the item says of the metric.
 func (a *account) describe(it *item) {
 	if it.help != "" {
@@ -77,7 +83,7 @@ func (a *account) describe(it *item) {
 
 // refuse says why the item can't be folded into the account, or "".
 func (a *account) refuse(it *item) string {
-	if a.ended || a.gone {
+	if a.ended || a.gone || a.deleted() {
 		if it.as == narthex.AsSample {
 			return ""
 		}

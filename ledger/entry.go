@@ -28,9 +28,16 @@ type Entry struct {
 	Digest   narthex.Digest
 	Received int64 // ms since the epoch
 	group    *narthex.Group
-	source   ID // whose totals the deltas are; zero: they are increments
+	lateness int64 // ms; > 0: the deltas belong to the minutes of their times
+	source   ID    // whose totals the deltas are; zero: they are increments
 	items    []item
+	edit     edit   // what is done to the items' totals, if they are not pushed
+	restore  *State // what is imported
 }
+
+// maxLateness bounds how far the watermark may be behind: a store refuses what
+// is older.
+const maxLateness = 24 * time.Hour
 
 // item is one series of an entry.
 type item struct {
@@ -53,6 +60,7 @@ func NewEntry(b *narthex.Batch) (*Entry, error) {
 		Digest:   b.Digest,
 		Received: b.Received.UnixMilli(),
 		group:    b.Group,
+		lateness: min(b.Lateness, maxLateness).Milliseconds(),
 		items:    make([]item, 0, len(b.Series)),
 	}
 	if b.ID == "" {

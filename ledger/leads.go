@@ -4,14 +4,15 @@ import "narthex"
 
 // lead is a sample that must stand before an account's value at a tick: the
 // zero from which a new counter rises, the old value from which a sleeping one
-// wakes. Unlike a value, which the next tick restates, it is written once, so
+// wakes; or one of those that are written by the minute. Unlike a value, which the next tick restates, it is written once, so
 // it is kept until all destinations have taken its tick.
 type lead struct {
-	a     *account
-	tick  int64 // ms; the tick whose value it precedes
-	at    int64 // ms; its own time
-	value float64
-	hist  *narthex.Histogram // takes the place of value
+	a      *account
+	tick   int64 // ms; the tick whose value it precedes
+	at     int64 // ms; its own time
+	value  float64
+	hist   *narthex.Histogram // takes the place of value
+	marker bool               // it ends the series instead
 }
 
 // maxLeads bounds the leads that wait for a destination that is away.
@@ -25,7 +26,7 @@ func (s *State) Leads(after int64) []narthex.Series {
 		if l.tick > after {
 			// Of the account only what names it: it may have changed since.
 			a := account{labels: l.a.labels, typ: l.a.typ, family: l.a.family, unit: l.a.unit, help: l.a.help, hist: l.hist}
-			out = a.emit(out, l.at, l.value, l.hist, false)
+			out = a.emit(out, l.at, l.value, l.hist, l.marker)
 		}
 	}
 	return out
@@ -56,7 +57,7 @@ func (s *State) dropLeads(t int64) {
 func (s *State) Restate(after int64) []narthex.Series {
 	var out []narthex.Series
 	for _, a := range s.accounts {
-		if a.written > after && (after > 0 || !a.stale) { // one that begins has nothing to end
+		if a.minutes == nil && a.written > after && (after > 0 || !a.stale) { // one that begins has nothing to end
 			ended := a.stale && (a.gone || a.changed <= after) // else the last value is not there yet
 			out = a.emit(out, s.last, a.wrote, a.wroteHist, ended)
 		}

@@ -7,11 +7,14 @@ import (
 	"narthex"
 )
 
-// The log holds records: an entry, or a tick. A record's first byte says which,
+// The log holds records: an entry (pushed, an edit, or a part of an import), or
+// a tick. A record's first byte says which,
 // and in which version of the encoding.
 const (
 	recordEntry byte = 1
 	recordTick  byte = 2
+	recordEdit  byte = 3
+	recordPart  byte = 4
 )
 
 // size is about how many bytes the record of e takes, for one allocation.
@@ -31,6 +34,12 @@ func (e *Entry) size() int {
 
 // appendEntry appends the record of e.
 func appendEntry(dst []byte, e *Entry) []byte {
+	switch {
+	case e.edit != editNone:
+		return appendEdit(dst, e)
+	case e.restore != nil:
+		return appendPart(dst, e)
+	}
 	enc := encoder{dst}
 	enc.byte(recordEntry)
 	enc.raw(e.ID[:])
@@ -38,9 +47,12 @@ func appendEntry(dst []byte, e *Entry) []byte {
 	enc.int(e.Received)
 	enc.group(e.group)
 	rich := e.rich()
-	enc.byte(flags(e.source != ID{}, rich))
+	enc.byte(flags(e.source != ID{}, rich, e.lateness != 0))
 	if e.source != (ID{}) {
 		enc.raw(e.source[:])
+	}
+	if e.lateness != 0 {
+		enc.uint(uint64(e.lateness))
 	}
 	enc.uint(uint64(len(e.items)))
 	for _, it := range e.items {
@@ -129,6 +141,10 @@ func parseRecord(b []byte) (record, error) {
 	switch kind := d.byte(); kind {
 	case recordEntry:
 		r.entry = parseEntry(d)
+	case recordEdit:
+		r.entry = parseEdit(d)
+	case recordPart:
+		r.entry = parsePart(d)
 	case recordTick:
 		r.tick = d.int()
 		r.taken, r.interval = r.tick-d.int(), time.Duration(d.uint())*time.Millisecond
@@ -151,6 +167,9 @@ func parseEntry(d *decoder) *Entry {
 	rich := has&2 != 0
 	if has&1 != 0 {
 		copy(e.source[:], d.raw(uint64(len(e.source))))
+	}
+	if has&4 != 0 {
+		e.lateness = int64(min(d.uint(), uint64(maxLateness.Milliseconds())))
 	}
 	e.items = make([]item, 0, d.count(7))
 	for range cap(e.items) {

@@ -11,9 +11,10 @@ import (
 // know it, so that state written by a newer one can still be read; one with an
 // odd number may not.
 const (
-	sectionLeads  = 1
-	sectionTakers = 2
-	sectionSpans  = 3
+	sectionLeads   = 1
+	sectionTakers  = 2
+	sectionSpans   = 3
+	sectionMinutes = 5
 )
 
 func (s *State) encodeSections(enc *encoder) {
@@ -35,6 +36,9 @@ func (s *State) encodeSections(enc *encoder) {
 			}
 		})
 	}
+	if slices.ContainsFunc(s.accounts, func(a *account) bool { return a.minutes != nil }) {
+		section(sectionMinutes, s.encodeMinutes)
+	}
 	spans := s.holds != span{}
 	for _, seg := range s.ids.closed {
 		spans = spans || seg.holds != span{}
@@ -50,22 +54,29 @@ func (s *State) encodeSections(enc *encoder) {
 }
 
 func (s *State) encodeLeads(enc *encoder) {
-	numbers := make(map[*account]uint64, len(s.leads))
+	numbers := make(map[*account]int, len(s.leads))
 	for _, l := range s.leads {
-		numbers[l.a] = 0
+		numbers[l.a] = -1
 	}
 	for i, a := range s.accounts {
 		if _, ok := numbers[a]; ok {
-			numbers[a] = uint64(i)
+			numbers[a] = i
 		}
 	}
-	enc.uint(uint64(len(s.leads)))
+	var leads []lead
 	for _, l := range s.leads {
-		enc.uint(numbers[l.a])
+		if numbers[l.a] >= 0 { // else its account was dropped
+			leads = append(leads, l)
+		}
+	}
+	enc.uint(uint64(len(leads)))
+	for _, l := range leads {
+		enc.uint(uint64(numbers[l.a]))
 		enc.int(s.last - l.tick)
 		enc.int(l.tick - l.at)
 		enc.number(l.value)
 		enc.histogram(l.hist)
+		enc.byte(flags(l.marker))
 	}
 }
 
@@ -87,6 +98,8 @@ func (s *State) decodeSections(d *decoder) error {
 				name := in.string()
 				s.takers[name] = in.int()
 			}
+		case sectionMinutes:
+			s.decodeMinutes(in)
 		case sectionSpans:
 			s.holds = in.span()
 			for _, seg := range s.ids.closed {
@@ -106,10 +119,11 @@ func (s *State) decodeSections(d *decoder) error {
 }
 
 func (s *State) decodeLeads(d *decoder) {
-	for range d.count(5) {
+	for range d.count(6) {
 		n := d.uint()
 		l := lead{tick: s.last - d.int()}
 		l.at, l.value, l.hist = l.tick-d.int(), d.number(), d.histogram()
+		l.marker = d.byte()&1 != 0
 		if n >= uint64(len(s.accounts)) || wrongShape(l.hist) {
 			d.fail()
 			return

@@ -25,6 +25,7 @@ type State struct {
 	taken    int64            // ms; the newest tick that counts as written
 	takers   map[string]int64 // ms; by destination, the newest tick that it has taken
 	leads    []lead           // that not all destinations have taken, oldest first
+	late     uint64           // increments that came after their minute was written, in this process
 	lost     uint64           // leads that there was no room for, in this process
 	clock    int64            // ms; the newest time that a fold or a tick was given
 }
@@ -59,7 +60,7 @@ func (s *State) Fold(e *Entry, now int64, p Policy) (Outcome, error) {
 	}
 	s.clock = max(s.clock, now)
 	if left := s.rest(e); left != e {
-		if e = left; e.group == nil && len(e.items) == 0 {
+		if e = left; e.group == nil && len(e.items) == 0 && e.restore == nil {
 			return Outcome{Duplicate: true}, nil
 		}
 	}
@@ -71,15 +72,25 @@ func (s *State) Fold(e *Entry, now int64, p Policy) (Outcome, error) {
 		}
 		return out, nil
 	}
+	if e.restore != nil {
+		out.Rejected = s.merge(e.restore, p)
+		return out, nil
+	}
 	for i := range e.items {
 		it := &e.items[i]
 		if why := s.refuse(e, it, p); why != "" {
 			out.Rejected = append(out.Rejected, narthex.Rejection{Series: keyText(it.key), Reason: why})
+		} else if e.edit != editNone {
+			s.change(e, it)
 		} else if it.as == narthex.AsSample {
 			out.Samples = append(out.Samples, it.series())
 		} else {
 			a := s.account(it)
-			a.fold(s.increments(e, it, a))
+			if it.as == narthex.AsDelta && a.awaits(e) {
+				s.foldMinutes(a, e, it)
+			} else {
+				a.fold(s.increments(e, it, a))
+			}
 		}
 	}
 	return out, nil
@@ -117,6 +128,9 @@ const ledgerFull = "the ledger is full (limits.series): delete or merge series, 
 
 // refuse says why an item of e can't be folded, or "".
 func (s *State) refuse(e *Entry, it *item, p Policy) string {
+	if e.edit != editNone {
+		return s.refuseEdit(e, it)
+	}
 	if a, ok := s.byKey[it.key]; ok {
 		if why := a.refuse(it); why != "" {
 			return why
@@ -156,7 +170,7 @@ func (s *State) refuseName(it *item) string {
 			continue
 		}
 		key := ls.With(narthex.MetricName, base).With("le", "").AppendKey(nil)
-		if a := s.byKey[string(key)]; a != nil && a.hist != nil && a.group == nil && !a.gone {
+		if a := s.byKey[string(key)]; a != nil && a.hist != nil && a.group == nil && !a.gone && !a.deleted() {
 			return "the ledger keeps the histogram " + base + ", to which this series belongs: push observations of it, or give the series another name"
 		}
 	}

@@ -39,6 +39,11 @@ func (s *State) Tick(t int64, p Policy) (leads, values []narthex.Series) {
 
 	drop := false
 	for _, a := range s.accounts {
+		if a.minutes != nil {
+			s.tickMinutes(a, t, p)
+			drop = drop || a.over(t, s.taken, p)
+			continue
+		}
 		s.memories -= a.forgetSources(t - p.Horizon.Milliseconds())
 		if at, ok := a.lead(t, p); ok {
 			s.leads = append(s.leads, lead{a: a, tick: t, at: at, value: a.wrote, hist: a.wroteHist})
@@ -100,6 +105,9 @@ func (a *account) tick(t, taken int64, p Policy) (marker, due bool) {
 // over reports whether the account is to be dropped: its end is written and
 // taken, and its total is forgotten or was never the ledger's.
 func (a *account) over(t, taken int64, p Policy) bool {
+	if a.minutes != nil && len(a.minutes.pending) > 0 {
+		return false
+	}
 	return a.stale && a.written <= taken && !a.dirty && (a.gone && a.written < t || a.group == nil && t-a.changed > p.Forget.Milliseconds())
 }
 
