@@ -25,7 +25,7 @@ const (
 	Fixed32 = 5
 )
 
-// field is one field of a protobuf message.
+// Field is one field of a protobuf message.
 type Field struct {
 	Num  uint32
 	Wire uint8
@@ -33,10 +33,10 @@ type Field struct {
 	S    string // of bytes
 }
 
-// message is what is left to read of a protobuf message.
+// Message is what is left to read of a protobuf message.
 type Message string
 
-// next reads the next field. It returns false at the end of the message and
+// Next reads the next field. It returns false at the end of the message and
 // at an error.
 func (m *Message) Next(f *Field, err *error) bool {
 	if *m == "" || *err != nil {
@@ -67,10 +67,10 @@ func (m *Message) Next(f *Field, err *error) bool {
 }
 
 func Damaged(what string) error {
-	return narthex.Errorf(narthex.Invalid, "%s is Damaged: this is not the protobuf that is expected", what)
+	return narthex.Errorf(narthex.Invalid, "%s is damaged: this is not the protobuf that is expected", what)
 }
 
-// varint reads a base-128 number.
+// Varint reads a base-128 number.
 func (m *Message) Varint() (uint64, bool) {
 	var n uint64
 	for i := 0; i < len(*m) && i < binary.MaxVarintLen64; i++ {
@@ -84,7 +84,7 @@ func (m *Message) Varint() (uint64, bool) {
 	return 0, false
 }
 
-// fixed reads a little-endian number of so many bytes.
+// Fixed reads a little-endian number of so many bytes.
 func (m *Message) Fixed(size int) (n uint64, ok bool) {
 	if len(*m) < size {
 		return 0, false
@@ -96,7 +96,7 @@ func (m *Message) Fixed(size int) (n uint64, ok bool) {
 	return n, true
 }
 
-// bytes reads a length and as many bytes.
+// Bytes reads a length and as many bytes.
 func (m *Message) Bytes() (string, bool) {
 	n, ok := m.Varint()
 	if !ok || n > uint64(len(*m)) {
@@ -136,7 +136,7 @@ func (f *Field) Want(wire uint8, err *error) {
 	}
 }
 
-// floats appends a repeated double, packed or not.
+// Floats appends a repeated double, packed or not.
 func (f *Field) Floats(dst *[]float64, err *error) {
 	if f.Wire != Bytes {
 		var v float64
@@ -154,7 +154,7 @@ func (f *Field) Floats(dst *[]float64, err *error) {
 	}
 }
 
-// deltas appends a repeated sint64, packed or not.
+// Deltas appends a repeated sint64, packed or not.
 func (f *Field) Deltas(dst *[]int64, err *error) {
 	if f.Wire != Bytes {
 		f.Want(Varint, err)

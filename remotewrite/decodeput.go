@@ -1,0 +1,86 @@
+package remotewrite
+
+import "narthex"
+
+// put adds the series with the labels that stand in d.scratch[:labels], and what
+// was read for it. text returns an exemplar's labels.
+func (d *decoder) put(labels int, exemplarLabels func(protoExemplar) []narthex.Label) error {
+	ls, why := d.check(d.scratch[:labels])
+	if why == "" && len(d.samples)+len(d.histograms)+len(d.exemplars) == 0 {
+		why = "it has neither a sample nor a histogram nor an exemplar"
+	}
+	if why != "" {
+		d.reject(ls, why)
+		return nil
+	}
+	if d.labels += len(ls); d.limits.Labels > 0 && d.labels > d.limits.Labels {
+		return narthex.Errorf(narthex.TooLarge, "the request has more than %d labels: send it in several, or raise limits.series_per_push", d.limits.Labels)
+	}
+	s := narthex.Series{Labels: d.keepLabels(ls), Type: d.meta.typ, Help: d.meta.help, Unit: d.meta.unit}
+	s.Samples = append(d.keepSamples(len(d.samples)+len(d.histograms)), d.samples...)
+	for i := range d.histograms {
+		h := &d.histograms[i]
+		n, err := h.histogram()
+		if err != nil {
+			d.reject(s.Labels, "its histogram is not valid: "+err.Error())
+			continue
+		}
+		s.Samples = append(s.Samples, narthex.Sample{Time: h.time, Start: h.start, Histogram: n})
+		if h.gauge {
+			s.Type = narthex.TypeGaugeHistogram
+		}
+	}
+	if d.created != 0 {
+		for i := range s.Samples {
+			if s.Samples[i].Start == 0 {
+				s.Samples[i].Start = d.created
+			}
+		}
+	}
+	s.Exemplars = d.putExemplars(exemplarLabels)
+	if s.Type != narthex.TypeUnknown || s.Help != "" || s.Unit != "" {
+		s.Family = familyOf(&s)
+	}
+	if len(s.Samples)+len(s.Exemplars) > 0 {
+		d.out.Series = append(d.out.Series, s)
+	}
+	return nil
+}
+
+func (d *decoder) putExemplars(labels func(protoExemplar) []narthex.Label) []narthex.Exemplar {
+	if len(d.exemplars) == 0 {
+		return nil
+	}
+	out := make([]narthex.Exemplar, len(d.exemplars))
+	for i, e := range d.exemplars {
+		out[i] = narthex.Exemplar{Labels: d.keepLabels(sorted(labels(e))), Time: e.time, Value: e.value}
+	}
+	return out
+}
+
+func (d *decoder) reject(ls narthex.Labels, why string) {
+	d.out.Rejected = append(d.out.Rejected, narthex.Rejection{Series: ls.String(), Reason: why})
+}
+
+// roomSize is how many labels or samples are allocated together.
+const roomSize = 2048
+
+// keepLabels returns a copy of ls that lasts.
+func (d *decoder) keepLabels(ls []narthex.Label) narthex.Labels {
+	if len(ls) > cap(d.labelRoom)-len(d.labelRoom) {
+		d.labelRoom = make([]narthex.Label, 0, max(roomSize, len(ls)))
+	}
+	n := len(d.labelRoom)
+	d.labelRoom = append(d.labelRoom, ls...)
+	return d.labelRoom[n:len(d.labelRoom):len(d.labelRoom)]
+}
+
+// keepSamples returns room for n samples that lasts.
+func (d *decoder) keepSamples(n int) []narthex.Sample {
+	if n > cap(d.sampleRoom)-len(d.sampleRoom) {
+		d.sampleRoom = make([]narthex.Sample, 0, max(min(roomSize, cap(d.out.Series)), n))
+	}
+	from := len(d.sampleRoom)
+	d.sampleRoom = d.sampleRoom[:from+n]
+	return d.sampleRoom[from : from : from+n]
+}
