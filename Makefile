@@ -11,7 +11,7 @@ run: ## serve on 127.0.0.1:9091 with data under ./narthex-data
 	go run ./cmd/narthex serve
 build: ## bin/narthex for this machine, bin/bootstrap for Lambda (on ARCH=arm64)
 	$(GO_BUILD) -o bin/narthex ./cmd/narthex
-	GOOS=linux GOARCH=$(ARCH) $(GO_BUILD) -tags lambda.norpc -o bin/bootstrap ./cmd/bootstrap
+	GOOS=linux GOARCH=$(ARCH) $(GO_BUILD) -tags lambda.norpc,nethttpomithttp2 -o bin/bootstrap ./cmd/bootstrap
 test: ## Go's tests with the race detector, long ones scaled down
 	go vet ./...
 	go test -race -timeout 20m ./...
@@ -42,9 +42,13 @@ web-check: web/node_modules ## the viewer's lint, types and tests; viewer/dist i
 	@out=$$(mktemp -d) && trap 'rm -rf "$$out"' EXIT && \
 		(cd web && npm run build -- --outDir "$$out" --emptyOutDir) && diff -r viewer/dist "$$out" || \
 		{ echo "viewer/dist is not what web/ builds: run make web and commit it"; exit 1; }
+clients-check: clients/node/node_modules ## the Node client's format, types and tests
+	cd clients/node && npm run lint && npm run typecheck && npm test
+clients/node/node_modules: clients/node/package-lock.json
+	cd clients/node && npm ci --ignore-scripts && touch node_modules
 web/node_modules: web/package-lock.json
 	cd web && npm ci --ignore-scripts && touch node_modules
 clean: ## remove what was built, keep data and caches
 	rm -rf bin dist
 
-.PHONY: help run build test acceptance lint vuln fuzz bench size web web-check clean
+.PHONY: help run build test acceptance lint vuln fuzz bench size web web-check clients-check clean

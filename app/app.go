@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"time"
 
 	"narthex"
@@ -22,12 +23,13 @@ import (
 	"narthex/internal/stats"
 	"narthex/ledger"
 	"narthex/push"
+	"narthex/scrape"
 )
 
 // Options are an App's parts.
 type Options struct {
 	Config *config.Config
-	// Sink is the store.
+	// Sink is the embedded store; nil if there is none, with storage: none.
 	Sink narthex.Sink
 	// Mount adds the handlers of the parts that only the full program has.
 	Mount func(*http.ServeMux)
@@ -39,7 +41,9 @@ type Options struct {
 	// AnyHost leaves the Host header unchecked: whoever listens beyond loopback
 	// without authentication asked for it.
 	AnyHost bool
-	Logger  *slog.Logger
+	// Access is who may come in; nil is everybody.
+	Access *Access
+	Logger *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -48,6 +52,8 @@ type Options struct {
 type App struct {
 	o       Options
 	ledger  *ledger.Ledger
+	outlets []outlet
+	scraper *scrape.Scraper
 	handler http.Handler
 	stats   stats.Set
 	started time.Time
@@ -63,9 +69,16 @@ func New(ctx context.Context, o Options) (*App, error) {
 		o.Logger = slog.Default()
 	}
 	c := o.Config
+	out, err := outlets(c, o.Version, o.Logger)
+	if err != nil {
+		return nil, err
+	}
+	others, bounds := sinks(out)
 	l, err := ledger.Open(ctx, ledger.Options{
 		Dir:    filepath.Join(c.Data, "ledger"),
 		Sink:   o.Sink,
+		Others: others,
+		Bounds: bounds,
 		Now:    o.Now,
 		Logger: o.Logger,
 		Policy: ledger.Policy{
@@ -77,7 +90,10 @@ func New(ctx context.Context, o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{o: o, ledger: l, started: o.Now()}
+	a := &App{o: o, ledger: l, outlets: out, started: o.Now()}
+	if a.scraper, err = a.newScraper(); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
 	a.handler = a.routes()
 	return a, nil
 }
@@ -86,7 +102,13 @@ func New(ctx context.Context, o Options) (*App, error) {
 func (a *App) Handler() http.Handler { return a.handler }
 
 // Close finishes what was begun and closes the ledger.
-func (a *App) Close() error { return a.ledger.Close() }
+func (a *App) Close() error {
+	err := a.ledger.Close()
+	for _, o := range a.outlets {
+		err = errors.Join(err, o.client.Close())
+	}
+	return err
+}
 
 // Serve answers requests on ln and ticks until ctx ends. It then stops taking
 // requests, finishes those under way and returns; what it acknowledged is
@@ -102,10 +124,23 @@ func (a *App) Serve(ctx context.Context, ln net.Listener) error {
 		ErrorLog:          slog.NewLogLogger(a.o.Logger.Handler(), slog.LevelWarn),
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(ln) }()
+	srv.TLSConfig = a.o.Access.TLS()
+	go func() {
+		if srv.TLSConfig != nil {
+			failed <- srv.ServeTLS(ln, "", "")
+			return
+		}
+		failed <- srv.Serve(ln)
+	}()
 	ticking := make(chan struct{})
 	tickCtx, stopTicks := context.WithCancel(ctx)
-	go func() { defer close(ticking); a.tick(tickCtx) }()
+	go func() {
+		defer close(ticking)
+		var both sync.WaitGroup
+		both.Go(func() { a.tick(tickCtx) })
+		both.Go(func() { a.scraper.Run(tickCtx) })
+		both.Wait()
+	}()
 	var err error
 	select {
 	case err = <-failed:
@@ -123,12 +158,19 @@ func (a *App) Serve(ctx context.Context, ln net.Listener) error {
 	return err
 }
 
-// tick calls the ledger at each multiple of the interval until ctx ends.
+// stopWait is how long a program that stops waits for a tick. Its totals go out
+// with the first tick of the next start.
+const stopWait = 3 * time.Second
+
+// tick calls the ledger at each multiple of the interval until ctx ends. Ticks
+// may overlap: a destination that takes long must not delay the others.
 func (a *App) tick(ctx context.Context) {
 	interval := a.o.Config.ScrapeInterval
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	<-timer.C
+	var under sync.WaitGroup
+	defer under.Wait()
 	for {
 		now := a.o.Now().UnixMilli()
 		timer.Reset(time.Duration(ledger.Grid(now, interval)+interval.Milliseconds()-now) * time.Millisecond)
@@ -137,12 +179,15 @@ func (a *App) tick(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		// A tick that has begun is finished also while the program stops.
-		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(interval, 30*time.Second))
-		if err := a.ledger.Tick(bounded); err != nil {
-			a.o.Logger.Warn("a tick was not written; its totals go out with the next one", "err", err)
-		}
-		cancel()
+		under.Go(func() {
+			// A tick that has begun is finished also while the program stops.
+			bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(interval, 30*time.Second))
+			defer cancel()
+			defer context.AfterFunc(ctx, func() { time.AfterFunc(stopWait, cancel) })()
+			if err := a.ledger.Tick(bounded); err != nil {
+				a.o.Logger.Warn("a tick was not written everywhere; its totals go out with the next one", "err", err)
+			}
+		})
 	}
 }
 
@@ -159,34 +204,49 @@ func (a *App) routes() http.Handler {
 	for _, r := range c.Push.GroupTTL {
 		ttls = append(ttls, push.TTLRule(r))
 	}
+	limits, times := a.limiter(), a.timePolicy()
+	stages := func(next narthex.Sink) narthex.Sink { return times.Before(limits.Before(next)) }
+	samples, describe := a.samples(stages)
 	push.Mount(mux, push.Options{
-		Sink: a.ledger,
-		Lookup: func(identity, id string) (push.Outcome, bool) {
+		Sink:    stages(a.ledger),
+		Samples: samples, Describe: describe,
+		Lookup: func(_ context.Context, identity, id string) (push.Outcome, bool, error) {
 			written, ok := a.ledger.Lookup(identity, id)
-			return push.Outcome{Written: written}, ok
+			return push.Outcome{Written: written}, ok, nil
 		},
 		Names: narthex.NameScheme{
 			UTF8: c.UTF8Names, MaxLabels: c.Limits.LabelsPerSeries,
 			MaxName: c.Limits.LabelNameLength, MaxValue: c.Limits.LabelValueLength,
 		},
-		Limits:  push.Limits{Body: c.Limits.Body, Series: c.Limits.SeriesPerPush},
+		Limits:  push.Limits{Body: c.Limits.Body, Series: seriesPerPush(&c.Limits)},
 		Rules:   rules,
 		Layouts: c.Histograms, GroupTTL: ttls,
-		Groups:  a.groups,
-		Build:   map[string]string{"version": a.o.Version, "goVersion": runtime.Version()},
-		Horizon: c.Ledger.Horizon,
-		Now:     a.o.Now,
-		Logger:  a.o.Logger,
-		Observe: func(code int, _ *push.Receipt) { receipts(fmt.Sprint(code)).Add(1) },
+		OTLP:     a.otlpOptions(),
+		EMF:      emfOptions(c),
+		Groups:   a.groups,
+		Identity: identityOf,
+		ReadsAll: readsAll,
+		Build:    map[string]string{"version": a.o.Version, "goVersion": runtime.Version()},
+		Horizon:  c.Ledger.Horizon,
+		Now:      a.o.Now,
+		Logger:   a.o.Logger,
+		Observe:  func(code int, _ *push.Receipt) { receipts(fmt.Sprint(code)).Add(1) },
 	})
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "narthex is healthy.") })
 	mux.HandleFunc("GET /-/ready", a.ready)
 	mux.HandleFunc("GET /metrics", a.metrics)
+	mux.HandleFunc("GET /api/v1/status/limits", limitStatus(limits))
+	mux.HandleFunc("GET /api/v1/status/destinations", a.destinations)
+	mux.HandleFunc("GET /api/v1/targets", a.targets)
+	MountTotals(mux, TotalsOptions{Totals: a.ledger, Version: a.o.Version, Logger: a.o.Logger, Now: a.o.Now})
 	if a.o.Mount != nil {
 		a.o.Mount(mux)
 	}
+	if c.Storage.None {
+		mux.HandleFunc("/", noStore)
+	}
 	a.register()
-	return a.guard(mux)
+	return a.front(a.guard(mux))
 }
 
 // groups returns the ledger's groups as the push doors tell them.

@@ -8,6 +8,7 @@ import (
 
 	"narthex/internal/message"
 	"narthex/internal/reply"
+	"narthex/push"
 )
 
 // guard keeps web pages of other origins out. A browser can be made to send
@@ -20,7 +21,7 @@ func (a *App) guard(next http.Handler) http.Handler {
 	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		reply.Error(w, http.StatusForbidden, "forbidden", "a web page of another origin sent this request: narthex takes changes from its own pages and from programs only")
 	}))
-	checked := origin.Handler(a.admit(next))
+	checked := origin.Handler(a.authenticate(a.admit(next)))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !a.o.AnyHost && !a.knownHost(r.Host) {
 			reply.Error(w, http.StatusMisdirectedRequest, "forbidden", "the Host "+message.Quote(r.Host)+" is not a name of this server: use its address or localhost, or add the name to hosts in the configuration")
@@ -63,8 +64,13 @@ func (a *App) admit(next http.Handler) http.Handler {
 			return
 		}
 		weight := limit
-		if r.ContentLength >= 0 && r.Header.Get("Content-Encoding") == "" {
-			weight = min(limit, r.ContentLength)
+		if r.ContentLength >= 0 {
+			switch r.Header.Get("Content-Encoding") {
+			case "":
+				weight = min(limit, r.ContentLength)
+			case "snappy":
+				weight = min(limit, push.SnappyRatio*r.ContentLength)
+			}
 		}
 		weight = max(weight, 4<<10)
 		if !room.take(r.Context(), weight) {

@@ -50,6 +50,9 @@ func (a *App) metrics(w http.ResponseWriter, _ *http.Request) {
 	}
 	_, err := a.stats.WriteTo(w)
 	if err == nil {
+		err = a.destinationMetrics(w)
+	}
+	if err == nil {
 		err = write(w)
 	}
 	if err != nil {

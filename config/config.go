@@ -36,10 +36,21 @@ type Config struct {
 	ScrapeInterval time.Duration
 	// Storage is the embedded store (storage).
 	Storage Storage
+	// ExternalLabels are added to the series that leave by remote write and do not
+	// have them (external_labels, default none).
+	ExternalLabels narthex.Labels
+	// RemoteWrite are the destinations of all samples, besides the embedded store
+	// (remote_write, default none).
+	RemoteWrite []RemoteWrite
+	// ScrapeConfigs are the jobs whose targets are scraped (scrape_configs,
+	// default none).
+	ScrapeConfigs []ScrapeConfig
 	// Ledger is when a counter is written and how long it is known (ledger).
 	Ledger Ledger
 	// Push is how pushes are understood (push).
 	Push Push
+	// OTLP is how OpenTelemetry's metrics are translated (otlp).
+	OTLP OTLP
 	// Histograms are the bucket layouts that histograms of observations may
 	// name, besides api_latency, default and native (histograms). A layout is
 	// written as its bounds and ranges of bounds: 1ms..20ms/1ms, 50ms, 0.1s..1s/0.1s.
@@ -56,13 +67,22 @@ type Config struct {
 	// refused, so that no web page can reach the server through a DNS name of
 	// its own.
 	Hosts []string
+	// WebConfigFile is the web configuration file that Prometheus and its
+	// exporters share: TLS, users with passwords (web_config_file, default none).
+	WebConfigFile string
+	// Auth is who may do what (auth).
+	Auth Auth
 
-	name string         // the file's, for Explain
-	set  map[string]int // option -> the line that sets it
+	name  string         // the file's, for Explain
+	set   map[string]int // option -> the line that sets it
+	notes []string       // about settings that have no effect
 }
 
 // Storage is the embedded Prometheus TSDB.
 type Storage struct {
+	// None is storage: none: there is no embedded store and nothing answers
+	// queries. At least one RemoteWrite is needed then.
+	None bool
 	// Retention is how long samples are kept (retention, default 30d).
 	Retention time.Duration
 	// OutOfOrderTimeWindow is how much older than the newest one a sample may be
@@ -103,6 +123,23 @@ type Push struct {
 	// the first rule that matches its grouping labels counts (group_ttl, default
 	// none: for ever). A push may say it itself.
 	GroupTTL []TTLRule
+	// Time says whose clock a sample's time is; the first rule that matches
+	// counts (time, default none: the sender's).
+	Time []TimeRule
+	// EMF is how events of CloudWatch's embedded metric format are read (emf).
+	EMF EMF
+}
+
+// EMF is how events of CloudWatch's embedded metric format are read.
+type EMF struct {
+	// Namespace says what becomes of a namespace: label, prefix (of the name) or
+	// none (namespace, default label).
+	Namespace string
+	// Buckets names the layout of histograms (buckets, default native).
+	Buckets string
+	// Unitless says what a metric without a unit is: gauge or histogram
+	// (unitless, default gauge).
+	Unitless string
 }
 
 // Limits bound what comes in.
@@ -110,9 +147,16 @@ type Limits struct {
 	// Body is how many bytes a request's body may have after decompression
 	// (body, default 10MiB).
 	Body int64
-	// SeriesPerPush is how many series one push may have (series_per_push,
-	// default 10000).
-	SeriesPerPush int
+	// SenderLimits hold for each sender that Identities does not name.
+	SenderLimits
+	// Identities are senders' own limits, by identity; what an entry leaves out
+	// is as for all (identities, default none). See [Limits.Of].
+	Identities map[string]SenderLimits
+	// SourceLabel is the label by which a sender's sources are told apart; where
+	// it is missing, job is (source_label, default service).
+	SourceLabel string
+	// Overflow says what becomes of new series beyond a limit (overflow).
+	Overflow Overflow
 	// LabelsPerSeries is how many labels one series may have, its name included
 	// (labels_per_series, default 150).
 	LabelsPerSeries int
@@ -135,9 +179,13 @@ func Default() *Config {
 		Data:           "./narthex-data",
 		ScrapeInterval: 15 * time.Second,
 		Storage:        Storage{Retention: 30 * day, OutOfOrderTimeWindow: hour},
+		OTLP:           OTLP{TranslationStrategy: "UnderscoreEscapingWithSuffixes"},
 		Ledger:         Ledger{Settle: 5 * minute, Heartbeat: 2 * minute, Idle: hour, Forget: 30 * day, Horizon: day},
+		Push:           Push{EMF: EMF{Namespace: "label", Buckets: narthex.NativeLayout, Unitless: "gauge"}},
 		Limits: Limits{
-			Body: 10 << 20, SeriesPerPush: 10000, LabelsPerSeries: 150,
+			Body: 10 << 20, LabelsPerSeries: 150,
+			SenderLimits: SenderLimits{SeriesPerPush: 10000, SeriesPerSource: 50000, SeriesPerIdentity: 1000000, Burst: 10 * time.Second},
+			SourceLabel:  "service", Overflow: Overflow{Action: "reject"},
 			LabelNameLength: 128, LabelValueLength: 2048, Series: 1000000,
 		},
 	}

@@ -69,9 +69,22 @@ func TestFull(t *testing.T) {
 			Settle: 30 * time.Second, Heartbeat: 90 * time.Second, Idle: 90 * time.Minute,
 			Forget: 7 * 24 * time.Hour, Horizon: 36 * time.Hour,
 		},
-		Push: config.Push{Preset: "article"},
+		Push: config.Push{Preset: "article", EMF: config.EMF{Namespace: "prefix", Buckets: "default", Unitless: "histogram"}},
 		Limits: config.Limits{
-			Body: 1e6, SeriesPerPush: 1, LabelsPerSeries: 2, LabelNameLength: 3, LabelValueLength: 4, Series: 5,
+			Body: 1e6, LabelsPerSeries: 2, LabelNameLength: 3, LabelValueLength: 4, Series: 5,
+			SenderLimits: config.SenderLimits{
+				SeriesPerPush: 1, SeriesPerSource: 6, SeriesPerIdentity: 7, PushesPerSecond: 8.5, SamplesPerSecond: 9,
+				SourcePushesPerSecond: 10, SourceSamplesPerSecond: 11, Burst: time.Minute,
+			},
+			SourceLabel: "app", Overflow: config.Overflow{Action: "other", Labels: []string{"route", "user"}},
+			Identities: map[string]config.SenderLimits{"ci": {
+				SeriesPerPush: 2, SeriesPerSource: -1, SeriesPerIdentity: 0, PushesPerSecond: -1, SamplesPerSecond: 3,
+				SourcePushesPerSecond: -1, SourceSamplesPerSecond: -1,
+			}},
+		},
+		OTLP: config.OTLP{
+			TranslationStrategy: "NoTranslation", PromoteResourceAttributes: []string{"host.name", "cloud.region"},
+			KeepIdentifyingResourceAttributes: true, PromoteScopeMetadata: true, ConvertHistogramsToNHCB: true,
 		},
 		UTF8Names: true,
 		Hosts:     []string{"narthex.example", "10.0.0.1", "fd00::1"},
@@ -120,12 +133,21 @@ listen: 127.0.0.1:9091
 data: ./narthex-data
 scrape_interval: 15s
 storage: {retention: 30d, out_of_order_time_window: 1h}
+external_labels: {}
+remote_write: []
+scrape_configs: []
 ledger: {settle: 5m, heartbeat: 2m, idle: 1h, forget: 30d, horizon: 24h}
-push: {preset: "", rules: [], group_ttl: []}
+push: {preset: "", rules: [], group_ttl: [], time: [], emf: {namespace: label, buckets: native, unitless: gauge}}
+otlp: {translation_strategy: UnderscoreEscapingWithSuffixes, promote_resource_attributes: [], keep_identifying_resource_attributes: false, promote_scope_metadata: false,
+  convert_histograms_to_nhcb: false}
 histograms: {}
-limits: {body: 10MiB, series_per_push: 10000, labels_per_series: 150, label_name_length: 128, label_value_length: 2048, series: 1000000}
+limits: {body: 10MiB, series_per_push: 10000, labels_per_series: 150, label_name_length: 128, label_value_length: 2048, series: 1000000,
+  series_per_source: 50000, series_per_identity: 1000000, source_label: service, pushes_per_second: 0, samples_per_second: 0,
+  source_pushes_per_second: 0, source_samples_per_second: 0, burst: 10s, overflow: {action: reject, labels: []}, identities: {}}
 utf8_names: false
 hosts: []
+web_config_file: ""
+auth: {tokens: [], users: {}, oidc: [], gateway: []}
 `
 	got, err := config.Parse("x.yml", []byte(text), nil)
 	if err != nil {

@@ -22,6 +22,11 @@ func (c *Config) Explain(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("explain the configuration: %w", err)
 	}
+	for _, note := range c.notes {
+		if _, err := fmt.Fprintln(w, note); err != nil {
+			return fmt.Errorf("explain the configuration: %w", err)
+		}
+	}
 	return nil
 }
 

@@ -56,3 +56,14 @@ func (v layouts) String() string {
 func (v layouts) wants() string {
 	return "a mapping of names to bounds and ranges: 1ms..20ms/1ms, 50ms"
 }
+
+// LayoutNames returns the names of all layouts, those that need no
+// configuration included.
+func (c *Config) LayoutNames() []string {
+	names := []string{"api_latency", "default", narthex.NativeLayout}
+	for name := range c.Histograms {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

@@ -51,6 +51,10 @@ func Parse(name string, data []byte, env func(string) (string, bool)) (*Config, 
 	}
 	if ok {
 		r.relations()
+		r.otlp()
+	}
+	for _, check := range r.later {
+		check()
 	}
 	if err := r.err(); err != nil {
 		return nil, err
@@ -107,7 +111,7 @@ func (r *reader) section(path string, n *yaml.Node) {
 		keys, elsewhere := keysOf(path), ""
 		for _, k := range keys {
 			if k == key.Value { // a section
-				if !isNull(n) {
+				if !isNull(n) && (full != "storage" || !r.noStorage(n, key.Line)) {
 					r.section(full, n)
 				}
 				return

@@ -33,6 +33,7 @@ type reader struct {
 	config   *Config
 	problems []*Error
 	wrong    map[string]bool // settings that have a problem
+	later    []func()        // checks for when all is read
 }
 
 // maxProblems is how many are reported.

@@ -1,18 +1,27 @@
 // Package lambda answers the events that AWS Lambda invokes a function with.
 //
-// [Function] knows an event by its shape. So far it knows one: the HTTP request
-// of payload format 2.0, which a function URL and an API Gateway HTTP API send.
-// It is handed to an [http.Handler] and the answer goes back in the same
-// format. Any other event is an error that names what was seen.
+// [Function] knows an event by its shape:
 //
-//	f := &lambda.Function{HTTP: mux}
+//   - the HTTP request of payload format 2.0, which a function URL and an API
+//     Gateway HTTP API send: it is handed to an [http.Handler] and the answer
+//     goes back in the same format;
+//   - the batch of an SQS queue: the answer says which messages failed (the
+//     trigger has to have ReportBatchItemFailures);
+//   - the schedule of an EventBridge rule, which stands for the command tick;
+//   - a command by hand, or as the input of an EventBridge Scheduler:
+//     {"narthex": "tick"}.
+//
+// Any other event is an error that names what was seen.
+//
+//	f := &lambda.Function{HTTP: mux, Queue: fold, Commands: map[string]lambda.Command{"tick": tick}}
 //	answer, err := f.Invoke(ctx, event)
 //
 // [Function.Invoke] is what aws-lambda-go calls a Handler, so f can be given to
 // its Start; this package itself needs only the standard library and the root.
 //
 // Whatever the handler does, an answer leaves: a panic is a 500, and time that
-// is up is a 504, sent before Lambda ends the function.
+// is up is a 504, sent before Lambda ends the function. With other events than
+// requests both are errors, after which Lambda delivers the event again.
 package lambda
 
 import (
@@ -28,6 +37,12 @@ type Function struct {
 	// HTTP answers HTTP requests. Nil means that the function has no door, and
 	// such a request is an event like any unknown one.
 	HTTP http.Handler
+	// Queue takes the messages of an SQS batch and returns the ids of those that
+	// SQS is to hand out again; it deletes the others. Nil means that a batch is
+	// an event like any unknown one.
+	Queue func(ctx context.Context, messages []Message) (failed []string)
+	// Commands are what the function can be told to do, by name.
+	Commands map[string]Command
 	// RequestID returns Lambda's id of the invocation, "" if there is none. Nil
 	// means that the id that the event bears is the only one.
 	RequestID func(ctx context.Context) string
@@ -40,14 +55,31 @@ type Function struct {
 // line is what the log says of an invocation.
 type line struct {
 	requestID    string
-	event        string // "http" or "unknown"
+	event        string // "http", "sqs", "schedule", "direct" or "unknown"
 	method, path string // of an HTTP request
 	status       int    // of its answer
+	messages     int    // of a batch
+	failed       int    // of the messages
+	command      string
 }
 
-// Invoke answers one event. An error means that the event was not understood;
-// what goes wrong with an HTTP request is an answer with a status code. Invoke
-// may be called from several goroutines.
+// attrs returns what the log says of the kind of event.
+func (l *line) attrs() []slog.Attr {
+	switch l.event {
+	case "http":
+		return []slog.Attr{slog.String("method", clip(l.method)), slog.String("path", clip(l.path)), slog.Int("status", l.status)}
+	case "sqs":
+		return []slog.Attr{slog.Int("messages", l.messages), slog.Int("failed", l.failed)}
+	case "schedule", "direct":
+		return []slog.Attr{slog.String("command", clip(l.command))}
+	}
+	return nil
+}
+
+// Invoke answers one event. An error means that the event was not understood, or
+// that a command or a batch as a whole failed; what goes wrong with an HTTP
+// request is an answer with a status code. Invoke may be called from several
+// goroutines.
 //
 // The context's deadline is Lambda's, after which the function is killed.
 func (f *Function) Invoke(ctx context.Context, event []byte) ([]byte, error) {
@@ -62,9 +94,7 @@ func (f *Function) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 		slog.String("event", l.event),
 	}
 	level := slog.LevelInfo
-	if l.event == "http" {
-		attrs = append(attrs, slog.String("method", clip(l.method)), slog.String("path", clip(l.path)), slog.Int("status", l.status))
-	}
+	attrs = append(attrs, l.attrs()...)
 	if err != nil {
 		level = slog.LevelError
 		attrs = append(attrs, slog.Any("err", err))
@@ -82,9 +112,25 @@ func (f *Function) dispatch(ctx context.Context, event []byte, l *line) ([]byte,
 	switch {
 	case err != nil:
 		return nil, err
-	case e == nil || f.HTTP == nil:
-		return nil, unknown(event)
+	case e != nil && f.HTTP != nil:
+		return f.answerHTTP(ctx, e, l)
 	}
+	if f.Queue != nil {
+		if messages, ok, err := parseQueue(event); err != nil {
+			return nil, err
+		} else if ok {
+			return f.answerQueue(ctx, messages, l)
+		}
+	}
+	if name, kind := parseCommand(event); kind != "" && len(f.Commands) > 0 {
+		l.event, l.command = kind, name
+		return f.answerCommand(ctx, name, event)
+	}
+	return nil, f.unknown(event)
+}
+
+// answerHTTP has the handler answer a request.
+func (f *Function) answerHTTP(ctx context.Context, e *httpEvent, l *line) ([]byte, error) {
 	if l.requestID == "" {
 		l.requestID = e.Context.RequestID
 	}

@@ -232,7 +232,7 @@ func TestHeadHasNoBody(t *testing.T) {
 func TestUnknownEvents(t *testing.T) {
 	f := &lambda.Function{Logger: quiet(), HTTP: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the handler was called") })}
 	for _, c := range []struct{ event, want string }{
-		{"s3", "an S3 notification (Records[0].eventSource aws:s3) is not handled by this version"},
+		{"s3", "an S3 notification (Records[0].eventSource aws:s3) is not handled by this function"},
 		{"s3-test", "an S3 test notification (Event s3:TestEvent) is not handled"},
 		{"sqs", "an SQS batch (Records[0].eventSource aws:sqs)"},
 		{"sns", "an SNS notification (Records[0].eventSource aws:sns)"},

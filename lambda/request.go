@@ -28,6 +28,8 @@ type httpEvent struct {
 		RequestID  string `json:"requestId"`
 		DomainName string `json:"domainName"`
 		Stage      string `json:"stage"` // "$default" of a function URL
+		// Authorizer is who the sender is; see caller.
+		Authorizer json.RawMessage `json:"authorizer"`
 		HTTP       struct {
 			Method   string `json:"method"`
 			SourceIP string `json:"sourceIp"`
@@ -60,6 +62,9 @@ func (e *httpEvent) request(ctx context.Context) (*http.Request, error) {
 		if body, err = base64.StdEncoding.DecodeString(e.Body); err != nil {
 			return nil, fmt.Errorf("its body is not base64, although isBase64Encoded is true: %w", err)
 		}
+	}
+	if c, known := e.caller(); known {
+		ctx = context.WithValue(ctx, callerKey{}, c)
 	}
 	r, err := http.NewRequestWithContext(ctx, e.Context.HTTP.Method, "", bytes.NewReader(body))
 	if err != nil {

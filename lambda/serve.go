@@ -23,31 +23,41 @@ func margin(left time.Duration) time.Duration {
 // answers then is still taken for half the margin; after that it is left behind
 // and the answer is 504.
 func (f *Function) serve(r *http.Request) *answer {
-	ctx, cut := r.Context(), r.Context()
-	if deadline, ok := ctx.Deadline(); ok {
-		m := margin(time.Until(deadline))
-		var stop, stopCut context.CancelFunc
-		cut, stopCut = context.WithDeadline(r.Context(), deadline.Add(-m/2))
-		defer stopCut()
-		ctx, stop = context.WithDeadline(r.Context(), deadline.Add(-m))
-		defer stop()
-	}
 	w := newRecorder(r.Method)
-	done := make(chan *answer, 1)
-	go func() { done <- f.call(w, r.WithContext(ctx)) }()
-	select {
-	case a := <-done:
+	a, ok := within(r.Context(), func(ctx context.Context) *answer { return f.call(w, r.WithContext(ctx)) })
+	if ok {
 		return a
-	case <-cut.Done():
-	}
-	select {
-	case a := <-done: // both at once
-		return a
-	default:
 	}
 	w.abandon()
 	return failure(http.StatusGatewayTimeout, "timeout",
 		"the function's time was up before the request was answered: try again, or give the function a longer timeout")
+}
+
+// within returns what do returns. do's context ends a margin before the deadline
+// of ctx; half a margin later it is left behind, and ok is false.
+func within[T any](ctx context.Context, do func(ctx context.Context) T) (out T, ok bool) {
+	inner, cut := ctx, ctx
+	if deadline, ok := ctx.Deadline(); ok {
+		m := margin(time.Until(deadline))
+		var stop, stopCut context.CancelFunc
+		cut, stopCut = context.WithDeadline(ctx, deadline.Add(-m/2))
+		defer stopCut()
+		inner, stop = context.WithDeadline(ctx, deadline.Add(-m))
+		defer stop()
+	}
+	done := make(chan T, 1)
+	go func() { done <- do(inner) }()
+	select {
+	case out = <-done:
+		return out, true
+	case <-cut.Done():
+	}
+	select {
+	case out = <-done: // both at once
+		return out, true
+	default:
+		return out, false
+	}
 }
 
 // call calls the handler and returns its answer, or 500 if it panics.

@@ -13,20 +13,34 @@ import (
 
 // unknown returns the error for an event that is not handled. It names what was
 // seen, never what was in it beyond the names of its keys and its source.
-func unknown(event []byte) error {
+func (f *Function) unknown(event []byte) error {
 	var keys map[string]json.RawMessage
 	if err := json.Unmarshal(event, &keys); err != nil {
 		if json.Valid(event) {
-			return unhandled("an event that is no JSON object")
+			return f.unhandled("an event that is no JSON object")
 		}
 		return narthex.Errorf(narthex.Invalid, "the event is not JSON: %w", err)
 	}
-	return unhandled(describe(keys))
+	return f.unhandled(describe(keys))
 }
 
-func unhandled(what string) error {
-	return narthex.Errorf(narthex.Invalid,
-		"%s is not handled by this version: it answers HTTP requests of payload format 2.0, that is, of a function URL or an API Gateway HTTP API; remove the trigger or permission that sends anything else", what)
+// unhandled says that an event is not handled, and what is.
+func (f *Function) unhandled(what string) error {
+	var handled []string
+	if f.HTTP != nil {
+		handled = append(handled, "HTTP requests of payload format 2.0, that is, of a function URL or an API Gateway HTTP API")
+	}
+	if f.Queue != nil {
+		handled = append(handled, "batches of an SQS queue")
+	}
+	if len(f.Commands) > 0 {
+		handled = append(handled, `schedules of EventBridge`, `commands such as {"narthex": "tick"}`)
+	}
+	if handled == nil {
+		handled = []string{"nothing"}
+	}
+	return narthex.Errorf(narthex.Invalid, "%s is not handled by this function: as it is set up it answers %s; remove the trigger or permission that sends anything else, or see to the function's settings",
+		what, strings.Join(handled, "; "))
 }
 
 // describe says what an event is, by the shapes in AWS's documentation.
@@ -46,6 +60,8 @@ func describe(keys map[string]json.RawMessage) string {
 		}
 	case text(keys["Event"]) == "s3:TestEvent":
 		return "an S3 test notification (Event s3:TestEvent)"
+	case text(keys["narthex"]) != "":
+		return "the command " + strconv.Quote(clip(text(keys["narthex"])))
 	case has("awslogs"):
 		return "a CloudWatch Logs event (awslogs)"
 	case has("deliveryStreamArn", "records"):

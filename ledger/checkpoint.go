@@ -156,7 +156,8 @@ func decode(b []byte, version byte) (*State, error) {
 	s := NewState()
 	s.last, s.taken, s.clock = d.int(), d.int(), d.int()
 	for range d.count(1) {
-		s.ids.closed = append(s.ids.closed, &segment{key: d.string()})
+		key := d.string()
+		s.ids.closed = append(s.ids.closed, &segment{key: key, absent: key != ""})
 	}
 	s.ids.since = d.int()
 	if n := d.count(recSize); n > 0 {
@@ -281,10 +282,14 @@ func (s *State) Segments(name func(first int64) string) []Segment {
 	return out
 }
 
-// LoadSegments loads the segments that a decoded state refers to. load returns
-// what was stored under a key, nil if nothing is there.
+// LoadSegments loads the segments that a decoded state refers to and that are
+// not loaded. load returns what was stored under a key, nil if nothing is there.
+// A tick does without them, a fold does not.
 func (s *State) LoadSegments(load func(key string) ([]byte, error)) error {
 	for _, seg := range s.ids.closed {
+		if !seg.absent {
+			continue
+		}
 		data, err := load(seg.key)
 		if err == nil && data == nil {
 			err = errors.New("it is missing")
@@ -297,6 +302,32 @@ func (s *State) LoadSegments(load func(key string) ([]byte, error)) error {
 		}
 	}
 	return nil
+}
+
+// Absent returns the keys of the segments that are not loaded.
+func (s *State) Absent() (keys []string) {
+	for _, seg := range s.ids.closed {
+		if seg.absent {
+			keys = append(keys, seg.key)
+		}
+	}
+	return keys
+}
+
+// Adopt takes the segments that are not loaded from another state that has them
+// loaded, such as one that lost a swap against this one.
+func (s *State) Adopt(other *State) {
+	have := make(map[string]*segment, len(other.ids.closed))
+	for _, seg := range other.ids.closed {
+		if !seg.absent {
+			have[seg.key] = seg
+		}
+	}
+	for _, seg := range s.ids.closed {
+		if from := have[seg.key]; seg.absent && from != nil {
+			seg.first, seg.last, seg.recs, seg.absent = from.first, from.last, from.recs, false
+		}
+	}
 }
 
 const segmentMagic = "narthex ids\n"
@@ -326,5 +357,6 @@ func (seg *segment) decode(data []byte) error {
 	for range cap(seg.recs) {
 		seg.recs = append(seg.recs, decodeRec(d))
 	}
+	seg.absent = false
 	return d.end()
 }

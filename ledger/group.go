@@ -121,7 +121,7 @@ func (s *State) refuseGroup(e *Entry, g *group, p Policy) (rejected []narthex.Re
 		why := ""
 		a := s.byKey[it.key]
 		switch {
-		case a != nil && (a.ended || a.gone): // it left its group
+		case a != nil && (a.ended || a.gone || a.deleted()): // it left its group, or was deleted
 		case a == nil:
 			if fresh++; len(s.accounts)+fresh > p.MaxSeries {
 				why = ledgerFull

@@ -27,6 +27,8 @@ type mark struct {
 type segment struct {
 	first, last int64
 	recs        []rec
+	absent      bool   // recs are stored, and not loaded
+	count       int    // how many recs there are then
 	key         string // where it is stored; "" if it isn't yet
 	holds       span   // the virtual shards for which the entries were folded
 }
@@ -38,6 +40,10 @@ type rec struct {
 
 // maxOpen bounds the map, and with it what a checkpoint writes again.
 const maxOpen = 1 << 20
+
+// maxMerged is how many times [Policy.OpenIDs] a segment may have when it is
+// made of smaller ones.
+const maxMerged = 8
 
 // find returns the mark of an id that was seen for all of the virtual shards
 // of want.
@@ -65,9 +71,11 @@ func (s *seen) look(id ID, fits func(*segment) bool) (mark, bool) {
 	return mark{}, false
 }
 
-func (s *seen) add(id ID, m mark, clock int64, horizon int64) {
-	if s.open != nil && (len(s.open) >= maxOpen || clock-s.since >= horizon/24) {
+func (s *seen) add(id ID, m mark, clock int64, p Policy) {
+	hour := p.Horizon.Milliseconds() / 24
+	if s.open != nil && (len(s.open) >= p.OpenIDs || clock-s.since >= hour) {
 		s.seal(clock)
+		s.merge(hour, maxMerged*p.OpenIDs)
 	}
 	if s.open == nil {
 		s.open, s.since = make(map[ID]mark), clock
@@ -89,17 +97,47 @@ func (s *seen) seal(clock int64) {
 	s.open = nil
 }
 
+// merge makes one of the newest segments as long as they are alike in size and
+// of one hour, so that there are few of them however often the map is full, and
+// each id is written again a few times only.
+func (s *seen) merge(hour int64, limit int) {
+	for n := len(s.closed); n >= 2; n-- {
+		a, b := s.closed[n-2], s.closed[n-1]
+		if a.absent || b.absent || a.holds != b.holds || b.last-a.first > hour || len(a.recs) > 2*len(b.recs) || len(a.recs)+len(b.recs) > limit {
+			return
+		}
+		recs := slices.Concat(a.recs, b.recs)
+		slices.SortFunc(recs, func(a, b rec) int { return bytes.Compare(a.id[:], b.id[:]) })
+		s.closed = append(s.closed[:n-2], &segment{first: a.first, last: b.last, recs: recs, holds: a.holds})
+	}
+}
+
 // expire drops what is older than before.
 func (s *seen) expire(before int64) {
-	s.closed = slices.DeleteFunc(s.closed, func(seg *segment) bool { return seg.last < before })
+	s.closed = slices.DeleteFunc(s.closed, func(seg *segment) bool {
+		unknown := seg.absent && seg.last == 0 // a state of before its times stood in it
+		return !unknown && seg.last < before
+	})
+}
+
+// absent reports whether ids are stored that are not loaded.
+func (s *seen) absent() bool {
+	return slices.ContainsFunc(s.closed, func(seg *segment) bool { return seg.absent })
 }
 
 func (s *seen) len() int {
 	n := len(s.open)
 	for _, seg := range s.closed {
-		n += len(seg.recs)
+		n += seg.len()
 	}
 	return n
+}
+
+func (seg *segment) len() int {
+	if seg.absent {
+		return seg.count
+	}
+	return len(seg.recs)
 }
 
 // find looks id up by its place: ids are hashes, so they lie evenly, and a

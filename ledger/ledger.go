@@ -59,8 +59,17 @@ type Options struct {
 	// in the log. Default 1 GiB, 24 h.
 	OutboxBytes int64
 	OutboxAge   time.Duration
+	// Bounds are those of single destinations, by name, in the place of the two
+	// above.
+	Bounds map[string]OutboxBounds
 
 	create func(path string) (file, error) // tests: files that fail
+}
+
+// OutboxBounds bound what waits for one destination; 0 is as for all.
+type OutboxBounds struct {
+	Bytes int64
+	Age   time.Duration
 }
 
 // Ledger is a State with a log and a checkpoint on disk. It is a
@@ -73,6 +82,7 @@ type Ledger struct {
 
 	queue   chan *request
 	ticks   chan *tickRequest
+	looks   chan func() // to be called where nothing changes the state
 	saved   chan checkpointed
 	closing chan struct{}
 	stopped chan struct{}
@@ -124,6 +134,24 @@ type counters struct {
 // Open opens or makes the ledger in o.Dir. What the log holds beyond the
 // checkpoint is folded again and its samples are written again.
 func Open(ctx context.Context, o Options) (*Ledger, error) {
+	l := prepare(o)
+	if o.Sink != nil {
+		l.destinations = append(l.destinations, l.destination("store", o.Sink))
+	}
+	for name, sink := range o.Others {
+		l.destinations = append(l.destinations, l.destination(name, sink))
+	}
+	slices.SortFunc(l.destinations, func(a, b *destination) int { return strings.Compare(a.name, b.name) })
+	if err := l.open(ctx); err != nil {
+		l.abandon()
+		return nil, err
+	}
+	go l.run()
+	return l, nil
+}
+
+// prepare returns a ledger that is not open yet.
+func prepare(o Options) *Ledger {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -147,27 +175,20 @@ func Open(ctx context.Context, o Options) (*Ledger, error) {
 	}
 	l := &Ledger{
 		o: o, policy: o.Policy.withDefaults(),
-		queue: make(chan *request, 1024), ticks: make(chan *tickRequest), saved: make(chan checkpointed, 1),
+		queue: make(chan *request, 1024), ticks: make(chan *tickRequest), looks: make(chan func()), saved: make(chan checkpointed, 1),
 		closing: make(chan struct{}), stopped: make(chan struct{}),
 		inflight: newInflight(), written: make(map[string]bool),
 	}
 	l.saveCtx, l.endSave = context.WithCancel(context.Background())
-	if o.Sink != nil {
-		l.destinations = append(l.destinations, l.destination("store", o.Sink))
+	return l
+}
+
+// abandon lets go of what an open that failed has taken.
+func (l *Ledger) abandon() {
+	l.endSave()
+	if l.unlock != nil {
+		l.unlock()
 	}
-	for name, sink := range o.Others {
-		l.destinations = append(l.destinations, l.destination(name, sink))
-	}
-	slices.SortFunc(l.destinations, func(a, b *destination) int { return strings.Compare(a.name, b.name) })
-	if err := l.open(ctx); err != nil {
-		l.endSave()
-		if l.unlock != nil {
-			l.unlock()
-		}
-		return nil, err
-	}
-	go l.run()
-	return l, nil
 }
 
 func (l *Ledger) open(ctx context.Context) error {
@@ -204,6 +225,17 @@ func (l *Ledger) Write(ctx context.Context, b *narthex.Batch) error {
 		return narthex.Errorf(narthex.Unavailable, "the store is away and too many samples wait for it: try again later, under the same id")
 	}
 	req := &request{entry: e, record: e.Encode(), done: make(chan error, 1)}
+	err = l.enter(ctx, req)
+	b.Duplicate = req.out.Duplicate
+	b.Rejected = append(b.Rejected, req.out.Rejected...)
+	if err == nil && len(req.out.Samples) > 0 {
+		l.pass(ctx, b, req.out.Samples, req.passed)
+	}
+	return err
+}
+
+// enter hands the request to the loop and waits until it is logged and folded.
+func (l *Ledger) enter(ctx context.Context, req *request) (err error) {
 	if len(req.record) > maxFrame/2 {
 		return narthex.Errorf(narthex.TooLarge, "the push takes %d bytes of the log, more than fit: send it in parts", len(req.record))
 	}
@@ -229,29 +261,38 @@ func (l *Ledger) Write(ctx context.Context, b *narthex.Batch) error {
 			return errStopping
 		}
 	}
-	b.Duplicate = req.out.Duplicate
-	b.Rejected = append(b.Rejected, req.out.Rejected...)
-	if err == nil && len(req.out.Samples) > 0 {
-		l.pass(ctx, b, req.out.Samples, req.passed)
-	}
 	return err
 }
 
-// pass hands an entry's samples to all destinations. done is called once each
-// has them.
+// passWait is how long a batch waits for the destinations. What one of them has
+// not taken by then goes into its outbox.
+const passWait = 10 * time.Second
+
+// pass hands an entry's samples to all destinations at once: one that is away
+// holds up no other. done is called once each has them.
 func (l *Ledger) pass(ctx context.Context, b *narthex.Batch, series []narthex.Series, done func()) {
+	ctx, cancel := context.WithTimeout(ctx, passWait)
+	defer cancel()
 	var left atomic.Int64
 	left.Store(int64(len(l.destinations)))
-	for i, d := range l.destinations {
-		own := series
-		if i > 0 {
-			own = cloned(series) // a sink may sort what it is given
+	settled := func() {
+		if left.Add(-1) == 0 {
+			done()
 		}
-		d.outbox.pass(ctx, b, own, func() {
-			if left.Add(-1) == 0 {
-				done()
-			}
-		})
+	}
+	if len(l.destinations) == 1 {
+		b.Rejected = append(b.Rejected, l.destinations[0].outbox.pass(ctx, b, series, settled)...)
+		return
+	}
+	rejected := make([][]narthex.Rejection, len(l.destinations))
+	var all sync.WaitGroup
+	for i, d := range l.destinations {
+		own := cloned(series) // a sink may sort what it is given
+		all.Go(func() { rejected[i] = d.outbox.pass(ctx, b, own, settled) })
+	}
+	all.Wait()
+	for _, r := range rejected {
+		b.Rejected = append(b.Rejected, r...)
 	}
 }
 

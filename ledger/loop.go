@@ -44,6 +44,8 @@ func (l *Ledger) run() {
 			l.checkpointIfDue()
 		case c := <-l.saved:
 			l.finishCheckpoint(c)
+		case look := <-l.looks:
+			look()
 		case <-l.closing:
 			l.drain()
 			return

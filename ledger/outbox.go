@@ -49,22 +49,22 @@ func (o *outbox) full() bool {
 }
 
 // pass hands an entry's samples to the sink, or, if that fails or others wait
-// already, keeps a copy of them to be tried again. It adds what the sink
-// rejected to b.
-func (o *outbox) pass(ctx context.Context, b *narthex.Batch, series []narthex.Series, done func()) {
+// already, keeps a copy of them to be tried again. It returns what the sink
+// rejected.
+func (o *outbox) pass(ctx context.Context, b *narthex.Batch, series []narthex.Series, done func()) []narthex.Rejection {
 	out := &narthex.Batch{ID: b.ID, Identity: b.Identity, Received: b.Received, Series: series}
 	o.mu.Lock()
 	behind := o.behind
 	o.mu.Unlock()
 	if !behind {
 		if o.write(ctx, out) {
-			b.Rejected = append(b.Rejected, out.Rejected...)
 			done()
-			return
+			return out.Rejected
 		}
 	}
 	out.Series, out.Rejected = cloned(out.Series), nil
 	o.keep(passage{out, done})
+	return nil
 }
 
 // cloned returns a copy that shares no samples.
@@ -135,11 +135,24 @@ func count(b *narthex.Batch) (n int) {
 	return n
 }
 
+// mostPause is how long what waits is left alone at most: the sink has its own
+// patience with each attempt.
+const mostPause = 15 * time.Second
+
 // run empties the queue, and gives up when the ledger is closed: the log still
 // has what is left.
 func (o *outbox) run() {
 	wait := time.NewTimer(0)
 	defer wait.Stop()
+	alive, end := context.WithCancel(context.Background())
+	defer end()
+	go func() {
+		select {
+		case <-o.closing:
+			end() // what is on its way is tried again after the next start
+		case <-alive.Done():
+		}
+	}()
 	for pause := time.Second; ; {
 		wait.Reset(pause)
 		select {
@@ -147,13 +160,13 @@ func (o *outbox) run() {
 		case <-o.closing:
 			return
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(alive, time.Minute)
 		done := o.retry(ctx)
 		cancel()
 		if done {
 			return
 		}
-		pause = min(2*pause, time.Minute)
+		pause = min(2*pause, mostPause)
 	}
 }
 

@@ -24,6 +24,9 @@ type Policy struct {
 	Horizon time.Duration
 	// MaxSeries is how many series the ledger holds. Default 1,000,000.
 	MaxSeries int
+	// OpenIDs is how many ids are saved with the state itself before they are put
+	// into a segment of their own. Default 1,048,576.
+	OpenIDs int
 }
 
 func (p Policy) withDefaults() Policy {
@@ -40,6 +43,9 @@ func (p Policy) withDefaults() Policy {
 	set(&p.Horizon, 24*time.Hour)
 	if p.MaxSeries == 0 {
 		p.MaxSeries = 1_000_000
+	}
+	if p.OpenIDs == 0 {
+		p.OpenIDs = maxOpen
 	}
 	return p
 }

@@ -14,6 +14,7 @@ const (
 	sectionLeads   = 1
 	sectionTakers  = 2
 	sectionSpans   = 3
+	sectionTimes   = 4 // of the segments of ids
 	sectionMinutes = 5
 )
 
@@ -38,6 +39,9 @@ func (s *State) encodeSections(enc *encoder) {
 	}
 	if slices.ContainsFunc(s.accounts, func(a *account) bool { return a.minutes != nil }) {
 		section(sectionMinutes, s.encodeMinutes)
+	}
+	if len(s.ids.closed) > 0 {
+		section(sectionTimes, s.encodeTimes)
 	}
 	spans := s.holds != span{}
 	for _, seg := range s.ids.closed {
@@ -80,6 +84,25 @@ func (s *State) encodeLeads(enc *encoder) {
 	}
 }
 
+// encodeTimes writes what has to be known of segments that are not loaded.
+func (s *State) encodeTimes(enc *encoder) {
+	for _, seg := range s.ids.closed {
+		enc.int(s.last - seg.first)
+		enc.uint(uint64(seg.last - seg.first))
+		enc.uint(uint64(seg.len()))
+	}
+}
+
+func (s *State) decodeTimes(d *decoder) {
+	for _, seg := range s.ids.closed {
+		seg.first = s.last - d.int()
+		seg.last, seg.count = seg.first+int64(d.uint()), int(d.uint())
+		if seg.last < seg.first || seg.count < 0 {
+			d.fail()
+		}
+	}
+}
+
 func (e *encoder) span(r span) {
 	e.uint(uint64(r.from))
 	e.uint(uint64(r.to))
@@ -105,6 +128,8 @@ func (s *State) decodeSections(d *decoder) error {
 			for _, seg := range s.ids.closed {
 				seg.holds = in.span()
 			}
+		case sectionTimes:
+			s.decodeTimes(in)
 		default:
 			if number%2 == 1 {
 				return fmt.Errorf("the checkpoint has a part (number %d) that this narthex does not know: use the newer narthex that wrote it", number)

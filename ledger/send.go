@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -48,8 +49,9 @@ func (l *Ledger) destination(name string, sink narthex.Sink) *destination {
 // openOutboxes opens what waits for the destinations.
 func (l *Ledger) openOutboxes() error {
 	for _, d := range l.destinations {
+		bounds := l.o.Bounds[d.name]
 		s, err := openSpool(filepath.Join(l.o.Dir, "outbox", url.PathEscape(d.name)), &spool{
-			log: d.log, max: l.o.OutboxBytes, age: l.o.OutboxAge, now: l.o.Now,
+			log: d.log, max: cmp.Or(bounds.Bytes, l.o.OutboxBytes), age: cmp.Or(bounds.Age, l.o.OutboxAge), now: l.o.Now,
 			dropped: func(samples int) { d.outbox.dropped.Add(uint64(samples)) },
 		})
 		if err != nil {

@@ -62,6 +62,9 @@ func (e *Entry) Parts(of func(shard uint8) int) map[int]*Entry {
 		part(e.group.Labels).items = e.items
 		return parts
 	}
+	if e.restore != nil {
+		return e.restoreParts(of)
+	}
 	for _, it := range e.items {
 		ls, _ := narthex.ParseKey(it.key) // NewEntry made it
 		p := part(ls)

@@ -64,7 +64,7 @@ func (s *State) Fold(e *Entry, now int64, p Policy) (Outcome, error) {
 			return Outcome{Duplicate: true}, nil
 		}
 	}
-	s.ids.add(e.ID, mark{digest: e.Digest, after: s.last}, s.clock, p.Horizon.Milliseconds())
+	s.ids.add(e.ID, mark{digest: e.Digest, after: s.last}, s.clock, p)
 	var out Outcome
 	if e.group != nil {
 		if out.Rejected = s.foldGroup(e, p); len(out.Rejected) > 0 {
@@ -111,6 +111,9 @@ func (s *State) Pass(e *Entry, p Policy) (samples []narthex.Series) {
 
 // known reports whether e was folded before, and refuses what can't be told.
 func (s *State) known(e *Entry, now int64, p Policy) (bool, error) {
+	if s.ids.absent() { // see LoadSegments
+		return false, narthex.Errorf(narthex.Unavailable, "the ids of earlier pushes are not loaded, so whether this one was counted can't be told")
+	}
 	if m, ok := s.ids.find(e.ID, s.holds); ok {
 		if m.digest != e.Digest && m.digest != (narthex.Digest{}) && e.Digest != (narthex.Digest{}) {
 			return false, narthex.Errorf(narthex.Conflict, "this id was used before for another body: an id may be repeated only to send the same thing again")

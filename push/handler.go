@@ -1,8 +1,10 @@
 package push
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"narthex"
@@ -89,8 +91,15 @@ func (d *door) listReceipts(w http.ResponseWriter, r *http.Request) {
 		Receipts []Status `json:"receipts"`
 	}
 	out := list{Receipts: []Status{}}
-	for _, k := range d.recent.list(limit) {
-		out.Receipts = append(out.Receipts, d.status(k.identity, k.receipt.ID, k))
+	identity, _ := d.Identity(r)
+	all := d.ReadsAll(r)
+	for _, k := range d.recent.list(limit, func(k *kept) bool { return all || k.identity == identity }) {
+		s, err := d.status(r.Context(), k.identity, k.receipt.ID, k)
+		if err != nil {
+			d.fail(w, r, err)
+			return
+		}
+		out.Receipts = append(out.Receipts, s)
 	}
 	reply.JSON(w, http.StatusOK, out)
 }
@@ -102,7 +111,11 @@ func (d *door) getReceipt(w http.ResponseWriter, r *http.Request) {
 	}
 	id := r.PathValue("id")
 	identity, _ := d.Identity(r)
-	s := d.status(identity, id, d.recent.get(identity, id))
+	s, err := d.status(r.Context(), identity, id, d.recent.get(identity, id))
+	if err != nil {
+		d.fail(w, r, err)
+		return
+	}
 	if s.Status == "" {
 		d.fail(w, r, &answer{http.StatusNotFound, "not_found",
 			fmt.Sprintf("no push with the id %s is known: it was never acknowledged, or longer than %s ago", message.Quote(id), hours(d.Horizon))})
@@ -113,23 +126,35 @@ func (d *door) getReceipt(w http.ResponseWriter, r *http.Request) {
 
 // status puts together what the sink and the recent receipts (k may be nil)
 // know of a push. An unknown one has no Status.
-func (d *door) status(identity, id string, k *kept) Status {
+func (d *door) status(ctx context.Context, identity, id string, k *kept) (Status, error) {
 	s := Status{ID: id}
 	if k != nil {
 		s.Status, s.Received = Pending, k.received
 		s.Accepted, s.Rejected, s.Warnings = k.receipt.Accepted, k.receipt.Rejected, k.receipt.Warnings
-		if k.receipt.Status == Rejected {
+		switch k.receipt.Status {
+		case Rejected:
 			s.Status = Rejected
-			return s
+			return s, nil
+		case Queued:
+			s.Status = Queued
 		}
 	}
-	if o, ok := d.Lookup(identity, id); ok {
-		s.Status, s.Written = Pending, utc(o.Written)
-		if !o.Written.IsZero() {
-			s.Status = Written
+	o, ok, err := d.Lookup(ctx, identity, id)
+	if err != nil || !ok {
+		return s, err
+	}
+	for _, x := range clipped(o.Rejected, len(o.Rejected), maxRejections) {
+		if !slices.Contains(s.Rejected, x) { // else the receipt has said so
+			s.Rejected = append(slices.Clip(s.Rejected), x)
 		}
 	}
-	return s
+	switch s.Status, s.Written = Pending, utc(o.Written); {
+	case o.Refused:
+		s.Status = Rejected
+	case !o.Written.IsZero():
+		s.Status = Written
+	}
+	return s, nil
 }
 
 func utc(t time.Time) time.Time {

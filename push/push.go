@@ -3,6 +3,7 @@
 // added up.
 //
 //	POST /api/v1/push           counters, histograms, gauges and samples; the answer is a receipt
+//	POST /api/v1/emf            CloudWatch's embedded metric format; the answer is a receipt
 //	GET  /api/v1/receipts/{id}  what became of a push
 //	GET  /api/v1/receipts       the last pushes, those with rejections first
 //
@@ -12,12 +13,15 @@
 //
 //	PUT, POST /aggregate/metrics/job/…         adds counters and histograms, sets gauges
 //
-// The body of the last two is text 0.0.4, OpenMetrics or delimited protobuf,
-// by the Content-Type. A group's time to live is the parameter ttl or the header
-// X-Narthex-TTL (26h, 7d; none is for ever). With temporality=cumulative and
-// source=ID (or the headers X-Narthex-Temporality and X-Narthex-Source) what is
-// pushed to /aggregate are the totals of a client's registry, of which the
-// ledger adds the differences.
+//	POST /v1/metrics                           OpenTelemetry's protocol (OTLP/HTTP)
+//	POST /api/v1/write                         Prometheus's remote write, 1.0 and 2.0
+//
+// The body of the Pushgateway's doors and of /aggregate is text 0.0.4, OpenMetrics
+// or delimited protobuf, by the Content-Type. A group's time to live is the
+// parameter ttl or the header X-Narthex-TTL (26h, 7d; none is for ever). With
+// temporality=cumulative and source=ID (or the headers X-Narthex-Temporality and
+// X-Narthex-Source) what is pushed to /aggregate are the totals of a client's
+// registry, of which the ledger adds the differences.
 //
 // [Mount] registers them. A door reads the body within its bounds, makes a
 // [narthex.Batch] of it, writes that to the sink, and answers 200 with a
@@ -41,11 +45,14 @@
 package push
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"time"
 
 	"narthex"
+	"narthex/emf"
+	"narthex/otlp"
 )
 
 // Options says how the doors behave. All but Sink may be left zero.
@@ -53,14 +60,22 @@ type Options struct {
 	// Sink takes what was pushed.
 	Sink narthex.Sink
 	// Samples takes what has times of its own and needs no adding up: remote
-	// write, OTLP's cumulative streams. Nil is Sink.
+	// write, OTLP's cumulative streams. It removes from a batch's Series what it
+	// puts in Rejected, so that what is left can be counted: remote write's answer
+	// says how much was stored. Nil is Sink.
 	Samples narthex.Sink
+	// Describe takes descriptions of metrics (Family, Type, Unit, Help) that come
+	// without samples. Nil drops them.
+	Describe func([]narthex.Series)
 	// Lookup says what became of the push with the id, false if it is not
-	// known. Nil knows nothing.
-	Lookup func(identity, id string) (Outcome, bool)
+	// known. An error means that it can't be told now. Nil knows nothing.
+	Lookup func(ctx context.Context, identity, id string) (Outcome, bool, error)
 	// Identity says who sent the request, and which labels that forces on its
 	// series; nil says "" and none of all.
 	Identity func(*http.Request) (name string, forced narthex.Labels)
+	// ReadsAll says whether the sender may list the receipts of other identities
+	// too; nil says yes.
+	ReadsAll func(*http.Request) bool
 	// Names says which names and lengths are allowed.
 	Names narthex.NameScheme
 	// Limits bound one push.
@@ -71,6 +86,12 @@ type Options struct {
 	// Layouts are the buckets of histograms by name, besides api_latency
 	// ([narthex.ArticleLayout]), default and native, which are always there.
 	Layouts map[string]narthex.Layout
+	// OTLP says how OpenTelemetry's metrics are translated. Its Names, Horizon
+	// and MaxSeries are taken from these options.
+	OTLP otlp.Options
+	// EMF says how events of the embedded metric format are read; the doors set
+	// its bounds.
+	EMF emf.Options
 	// GroupTTL says how long groups live that don't say it themselves; the first
 	// rule that matches counts. Without one a group lives for ever.
 	GroupTTL []TTLRule
@@ -98,13 +119,15 @@ type Limits struct {
 
 // Outcome is what became of an acknowledged push.
 type Outcome struct {
-	Written time.Time // the tick that wrote it; zero: not written yet
+	Written  time.Time // the tick that wrote it; zero: not written yet
+	Rejected []narthex.Rejection
+	Refused  bool // all of it was: nothing is going to be written
 }
 
 // Mount registers the doors.
 func Mount(mux *http.ServeMux, o Options) {
 	d := &door{Options: o.withDefaults(), recent: newRecent(maxRecent), totals: newTotals()}
-	d.started, d.Layouts = d.Now(), withOwnLayouts(o.Layouts)
+	d.started, d.Layouts, d.noExemplars = d.Now(), withOwnLayouts(o.Layouts), o.Samples == nil
 	for _, job := range []string{"job/{path...}", "job@base64/{path...}"} {
 		mux.HandleFunc(gatewayPrefix+job, d.gateway)
 		mux.HandleFunc(aggregatePrefix+job, d.aggregate)
@@ -112,6 +135,9 @@ func Mount(mux *http.ServeMux, o Options) {
 	mux.HandleFunc("/api/v1/metrics", d.listGroups)
 	mux.HandleFunc("/api/v1/status", d.gatewayStatus)
 	mux.HandleFunc("/api/v1/push", d.pushJSON)
+	mux.HandleFunc(writePath, d.write)
+	mux.HandleFunc("/api/v1/emf", d.pushEMF)
+	mux.HandleFunc("/v1/metrics", d.otlpMetrics)
 	mux.HandleFunc("/api/v1/receipts", d.listReceipts)
 	mux.HandleFunc("/api/v1/receipts/{id}", d.getReceipt)
 }
@@ -120,20 +146,25 @@ func Mount(mux *http.ServeMux, o Options) {
 type door struct {
 	Options
 	buffers buffers
-	recent  *recent
-	totals  *totals
-	started time.Time
+	// noExemplars says that Samples takes none, which is no fault of the sender's.
+	noExemplars bool
+	recent      *recent
+	totals      *totals
+	started     time.Time
 }
 
 func (o Options) withDefaults() Options {
 	if o.Lookup == nil {
-		o.Lookup = func(string, string) (Outcome, bool) { return Outcome{}, false }
+		o.Lookup = func(context.Context, string, string) (Outcome, bool, error) { return Outcome{}, false, nil }
 	}
 	if o.Identity == nil {
 		o.Identity = func(*http.Request) (string, narthex.Labels) { return "", nil }
 	}
+	if o.ReadsAll == nil {
+		o.ReadsAll = func(*http.Request) bool { return true }
+	}
 	if o.Samples == nil {
-		o.Samples = o.Sink
+		o.Samples = exactly(o.Sink)
 	}
 	if o.Limits.Body <= 0 {
 		o.Limits.Body = 10 << 20

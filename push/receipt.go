@@ -13,6 +13,7 @@ import (
 // The statuses of a [Receipt] and of a [Status].
 const (
 	Accepted  = "accepted"  // all of it
+	Queued    = "queued"    // safe, and what becomes of it is found out later
 	Partial   = "partial"   // some entries were rejected
 	Duplicate = "duplicate" // the id was seen before; nothing was done
 	Rejected  = "rejected"  // all entries were rejected
@@ -70,6 +71,8 @@ func (p *Push) Receipt() *Receipt {
 	switch r.Accepted = max(0, left); {
 	case r.Accepted == 0 && p.Entries > 0:
 		r.Status = Rejected
+	case b.Queued:
+		r.Status = Queued
 	case len(b.Rejected) > 0:
 		r.Status = Partial
 	}

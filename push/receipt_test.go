@@ -1,6 +1,7 @@
 package push_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -111,9 +112,9 @@ func TestPushRejectionsAreBounded(t *testing.T) {
 
 func TestReceipts(t *testing.T) {
 	outcomes := map[[2]string]push.Outcome{}
-	s := serve(push.Options{Lookup: func(identity, id string) (push.Outcome, bool) {
+	s := serve(push.Options{Lookup: func(_ context.Context, identity, id string) (push.Outcome, bool, error) {
 		o, ok := outcomes[[2]string{identity, id}]
-		return o, ok
+		return o, ok, nil
 	}})
 	get := func(id string, code int, want string) {
 		t.Helper()

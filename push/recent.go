@@ -84,14 +84,17 @@ func (q *recent) get(identity, id string) *kept {
 	return nil
 }
 
-// list returns at most limit receipts, those with rejections first.
-func (q *recent) list(limit int) []*kept {
+// list returns at most limit receipts of those that are wanted, those with
+// rejections first.
+func (q *recent) list(limit int, wanted func(*kept) bool) []*kept {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	var out []*kept
 	for _, l := range []*list.List{&q.bad, &q.plain} {
 		for e := l.Front(); e != nil && len(out) < limit; e = e.Next() {
-			out = append(out, e.Value.(*kept))
+			if k := e.Value.(*kept); wanted(k) {
+				out = append(out, k)
+			}
 		}
 	}
 	return out

@@ -150,20 +150,31 @@ func (f *folding) fail(i int, err error) {
 
 // group folds the parts of one group.
 func (f *folding) group(ctx context.Context, key string, parts []part) error {
+	leave, err := f.s.enter(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	type result struct {
 		ledger.Outcome
 		err error
 	}
 	var results []result
 	now, p := f.s.o.Now().UnixMilli(), f.s.o.Policy
-	err := f.s.change(ctx, key, func(g *group) (save bool, err error) {
+	err = f.s.change(ctx, key, true, func(g *group) (save bool, err error) {
 		results = results[:0]
+		f.s.remembered(key, g.state)
 		for _, part := range parts {
 			var r result
 			r.Outcome, r.err = g.state.Fold(part.Entry, now, p)
 			if r.err == nil && !r.Duplicate {
 				save = true
-				g.outcomes = g.outcomes.add(outcome{part.ID, now, r.Rejected}, f.s.o.Outcomes)
+				g.outcomes = g.outcomes.add(outcome{id: part.ID, at: now, rejected: r.Rejected}, f.s.o.Outcomes)
+			}
+			if narthex.IsRejected(r.err) { // nobody else may be left who could tell
+				save = true
+				why := narthex.Rejection{Series: "", Reason: r.err.Error()}
+				g.outcomes = g.outcomes.add(outcome{part.ID, now, true, []narthex.Rejection{why}}, f.s.o.Outcomes)
 			}
 			if r.Duplicate {
 				r.Samples = g.state.Pass(part.Entry, p)
@@ -196,8 +207,8 @@ func (f *folding) group(ctx context.Context, key string, parts []part) error {
 // that is still known.
 func (o outcomes) rejected(id ledger.ID) []narthex.Rejection {
 	for _, x := range slices.Backward(o) {
-		if x.id == id {
-			return x.rejected
+		if x.id == id && !x.refused {
+			return x.told()
 		}
 	}
 	return nil
@@ -206,6 +217,10 @@ func (o outcomes) rejected(id ledger.ID) []narthex.Rejection {
 // pass writes an entry's samples to all destinations.
 func (f *folding) pass(ctx context.Context, i int) {
 	r := &f.results[i]
+	if len(f.s.o.Destinations) == 0 {
+		r.Err = narthex.Errorf(narthex.Unavailable, "it has samples with times of their own, which are not kept but passed on, and there is no destination for them")
+		return
+	}
 	for name, sink := range f.s.o.Destinations {
 		b := &narthex.Batch{Received: f.s.o.Now(), Series: cloned(f.samples[i])}
 		err := sink.Write(ctx, b)

@@ -7,7 +7,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 
+	"narthex"
 	"narthex/ledger"
 	"narthex/state"
 )
@@ -33,22 +35,8 @@ const (
 
 func (g *group) size() int { return len(g.entry.Data) }
 
-// load reads a group. One that was never saved is empty. Its ids may be deleted
-// while they are being read, by one who has saved the group since.
+// load reads a group, without its ids. One that was never saved is empty.
 func (s *Shards) load(ctx context.Context, key string) (*group, error) {
-	for {
-		g, err := s.loadOnce(ctx, key)
-		if err == nil || g == nil {
-			return g, err
-		}
-		if e, err2 := s.o.Store.Load(ctx, key); err2 != nil || e.Version == g.entry.Version {
-			return nil, err
-		}
-	}
-}
-
-// loadOnce returns the group also with an error, if only its ids are wrong.
-func (s *Shards) loadOnce(ctx context.Context, key string) (*group, error) {
 	e, err := s.o.Store.Load(ctx, key)
 	if err != nil {
 		return nil, err
@@ -63,15 +51,53 @@ func (s *Shards) loadOnce(ctx context.Context, key string) (*group, error) {
 		return g, nil
 	}
 	g.state.Destinations(s.destinations()...)
-	err = g.state.LoadSegments(func(key string) ([]byte, error) {
+	for _, key := range g.state.Absent() {
 		g.segments[key] = true
-		e, err := s.o.Store.Load(ctx, key)
-		return e.Data, err
-	})
-	if err != nil {
-		return g, fmt.Errorf("%s: %w", key, err)
 	}
 	return g, nil
+}
+
+// withIDs returns the group with its ids. They may be deleted while they are
+// being read, by one who has saved the group since: then it is read again.
+func (s *Shards) withIDs(ctx context.Context, g, lost *group) (*group, error) {
+	for {
+		if lost != nil {
+			g.state.Adopt(lost.state)
+		}
+		err := s.loadIDs(ctx, g)
+		if err == nil {
+			return g, nil
+		}
+		now, err2 := s.load(ctx, g.key)
+		if err2 != nil || now.entry.Version == g.entry.Version {
+			return nil, narthex.Errorf(narthex.Unavailable, "load the ids of earlier pushes: %w", err)
+		}
+		if lost = g; now.frozen {
+			return now, nil
+		}
+		g = now
+	}
+}
+
+// loadIDs loads the ids of a group that are not loaded, several values at a time.
+func (s *Shards) loadIDs(ctx context.Context, g *group) error {
+	keys := g.state.Absent()
+	data, errs := make(map[string][]byte, len(keys)), make(map[string]error)
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	room := make(chan struct{}, parallel)
+	for _, key := range keys {
+		room <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-room }()
+			e, err := s.o.Store.Load(ctx, key)
+			mu.Lock()
+			defer mu.Unlock()
+			data[key], errs[key] = e.Data, err
+		})
+	}
+	wg.Wait()
+	return g.state.LoadSegments(func(key string) ([]byte, error) { return data[key], errs[key] })
 }
 
 func (g *group) encode() []byte {
@@ -125,7 +151,7 @@ func (s *Shards) save(ctx context.Context, g *group) error {
 	for _, seg := range g.state.Segments(func(first int64) string {
 		var unique [9]byte
 		rand.Read(unique[:]) // never fails
-		return fmt.Sprintf("%s/ids/%d-%s", g.key, first, base64.RawURLEncoding.EncodeToString(unique[:]))
+		return fmt.Sprintf("ids/%s/%d-%s", g.key, first, base64.RawURLEncoding.EncodeToString(unique[:]))
 	}) {
 		kept[seg.Key] = true
 		if g.segments[seg.Key] {

@@ -101,7 +101,7 @@ func (s *Shards) adopt(l layout) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l.Epoch != s.layout.Epoch {
-		s.cache, s.cached = make(map[string]*group), 0
+		s.forget()
 	}
 	s.layout = l
 }
@@ -180,7 +180,12 @@ func (s *Shards) finish(ctx context.Context, l layout) error {
 
 // freeze marks a group as moved.
 func (s *Shards) freeze(ctx context.Context, key string) error {
-	err := s.change(ctx, key, func(g *group) (bool, error) {
+	leave, err := s.enter(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	err = s.change(ctx, key, false, func(g *group) (bool, error) {
 		g.frozen = true
 		return true, nil
 	})
@@ -239,10 +244,7 @@ func (s *Shards) thaw(ctx context.Context, key string) (*group, error) {
 	if g.state == nil { // hollow: another process has finished meanwhile
 		return nil, state.ErrConflict
 	}
-	return g, g.state.LoadSegments(func(key string) ([]byte, error) {
-		e, err := s.o.Store.Load(ctx, key)
-		return e.Data, err
-	})
+	return g, s.loadIDs(ctx, g)
 }
 
 // hollow takes out of a frozen group what the next epoch has.

@@ -42,9 +42,14 @@ type Options struct {
 	// Outcomes is how many outcomes of entries each group remembers, besides
 	// those with rejections. Default 1000.
 	Outcomes int
-	// CacheBytes is how much encoded state is kept decoded in memory from one
-	// call to the next. Default 16 MiB.
-	CacheBytes int
+	// OpenIDs is how many ids of entries a group is saved with before they become
+	// values of their own. Default 4096, of about 130 KB; a value of ids has up to
+	// eight times as many.
+	OpenIDs int
+	// CacheBytes is how much encoded state is kept decoded in memory from one call
+	// to the next, WorkBytes how much is worked on at a time, if it is more than
+	// one group. Decoded it takes about 12 times as much. Defaults 8 MiB and 8 MiB.
+	CacheBytes, WorkBytes int
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Logger takes what an operator should know; nil means slog.Default().
@@ -61,7 +66,11 @@ type Shards struct {
 	cache  map[string]*group           // by key
 	took   map[string]map[string]int64 // by key and destination, what it is known to have taken
 	cached int                         // bytes
+	sizes  map[string]int              // of the groups, as far as they are known, in bytes
+	turn   int                         // the group that the next tick begins with
 	stats  Stats
+
+	room *room // for the groups that are worked on
 }
 
 // Stats are counts since this process began.
@@ -86,12 +95,20 @@ func Open(ctx context.Context, o Options) (*Shards, error) {
 		o.Outcomes = 1000
 	}
 	if o.CacheBytes == 0 {
-		o.CacheBytes = 16 << 20
+		o.CacheBytes = 8 << 20
+	}
+	if o.WorkBytes == 0 {
+		o.WorkBytes = 8 << 20
 	}
 	if o.Groups < 1 || o.Groups > ledger.Shards {
 		return nil, fmt.Errorf("the totals can't be spread over %d values: want 1 to %d", o.Groups, ledger.Shards)
 	}
-	s := &Shards{o: o, cache: make(map[string]*group), took: make(map[string]map[string]int64)}
+	if o.OpenIDs == 0 {
+		o.OpenIDs = 4096
+	}
+	o.Policy.OpenIDs = o.OpenIDs
+	s := &Shards{o: o, cache: make(map[string]*group), turn: rand.IntN(ledger.Shards), room: newRoom(o.WorkBytes)}
+	s.forget()
 	return s, s.refresh(ctx)
 }
 
@@ -114,12 +131,24 @@ func (s *Shards) count(f func(*Stats)) {
 // errMoved says that the totals were regrouped meanwhile.
 var errMoved = errors.New("the totals were regrouped")
 
+// forget drops what is remembered of the groups. s.mu is held, or nobody else
+// has s yet.
+func (s *Shards) forget() {
+	s.cache, s.cached = make(map[string]*group), 0
+	s.took, s.sizes = make(map[string]map[string]int64), make(map[string]int)
+}
+
 // change loads a group, lets f change it, and saves it, again and again until
 // nobody else has changed it meanwhile. f is called once for each attempt, with
-// the state as it is then; if it returns false nothing needs to be saved.
-func (s *Shards) change(ctx context.Context, key string, f func(*group) (bool, error)) error {
+// the state as it is then, and with all ids if it needs them; if it returns false
+// nothing needs to be saved.
+func (s *Shards) change(ctx context.Context, key string, ids bool, f func(*group) (bool, error)) error {
+	var lost *group // what the attempt before made of it
 	for attempt := 0; ; attempt++ {
 		g, err := s.take(ctx, key)
+		if err == nil && ids && !g.frozen {
+			g, err = s.withIDs(ctx, g, lost)
+		}
 		if err != nil {
 			return err
 		}
@@ -141,6 +170,7 @@ func (s *Shards) change(ctx context.Context, key string, f func(*group) (bool, e
 		if !errors.Is(err, state.ErrConflict) {
 			return narthex.Errorf(narthex.Unavailable, "save the totals: %w", err)
 		}
+		lost = g
 		s.count(func(st *Stats) { st.Conflicts++ })
 		// Others are at it too. Whoever waits a random while wins sooner.
 		pause := time.NewTimer(rand.N(time.Duration(1+min(attempt, 8)) * 10 * time.Millisecond))
@@ -171,13 +201,46 @@ func (s *Shards) take(ctx context.Context, key string) (*group, error) {
 	if err != nil {
 		return nil, narthex.Errorf(narthex.Unavailable, "load the totals: %w", err)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sizes[key] = g.size()
 	return g, nil
+}
+
+// enter waits until there is memory for a group, and returns what gives it back.
+func (s *Shards) enter(ctx context.Context, key string) (leave func(), err error) {
+	if leave, err = s.room.enter(ctx, s.weight(key)); err != nil {
+		return nil, narthex.Errorf(narthex.Unavailable, "wait for memory: %w", err)
+	}
+	return leave, nil
+}
+
+// weight says how large a group is, if need be by the others: labels are spread
+// by a hash, so groups are alike. If nothing is known it is as large as can be.
+func (s *Shards) weight(key string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n, ok := s.sizes[key]; ok {
+		return n
+	}
+	most := -1
+	for _, n := range s.sizes {
+		most = max(most, n)
+	}
+	if most < 0 {
+		return s.o.WorkBytes
+	}
+	return most
 }
 
 // keep puts a group, as it is stored, into the cache.
 func (s *Shards) keep(g *group) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if _, current := s.sizes[g.key]; !current {
+		return // of an epoch that has passed
+	}
+	s.sizes[g.key] = g.size()
 	if old := s.cache[g.key]; old != nil {
 		s.cached -= old.size()
 		delete(s.cache, g.key)

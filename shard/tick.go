@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,22 +12,17 @@ import (
 	"narthex/ledger"
 )
 
-// Tick writes what is due at the tick that now belongs to, group by group: it
-// needs the memory of one group at a time. A group whose tick another process
-// has made already is passed over, and so is one that the deadline leaves no
-// time for.
+// Tick writes what is due at the tick that now belongs to, a few groups at a
+// time: it needs the memory of those. A group whose tick another process has made
+// already is passed over. One that the deadline leaves no time for comes first
+// the next time.
 func (s *Shards) Tick(ctx context.Context) error {
+	if len(s.o.Destinations) == 0 {
+		return narthex.Errorf(narthex.Unavailable, "there is no destination to write to")
+	}
 	for {
 		l := s.current()
-		var failed error
-		moved := false
-		for n := range l.Groups {
-			err := s.tick(ctx, l.key(n))
-			moved = moved || errors.Is(err, errMoved)
-			if err != nil && !errors.Is(err, errMoved) {
-				failed = errors.Join(failed, fmt.Errorf("group %d: %w", n, err))
-			}
-		}
+		failed, moved := s.ticks(ctx, l)
 		if !moved {
 			s.count(func(st *Stats) { st.Ticks++ })
 			return failed
@@ -35,6 +31,40 @@ func (s *Shards) Tick(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// ticks makes the tick of each group and reports whether one was moved.
+func (s *Shards) ticks(ctx context.Context, l layout) (failed error, moved bool) {
+	s.mu.Lock()
+	first := s.turn
+	s.mu.Unlock()
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	room := make(chan struct{}, parallel)
+	begun := 0
+	for ; begun < l.Groups && ctx.Err() == nil; begun++ {
+		n := (first + begun) % l.Groups
+		room <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-room }()
+			err := s.tick(ctx, l.key(n))
+			mu.Lock()
+			defer mu.Unlock()
+			if errors.Is(err, errMoved) {
+				moved = true
+			} else if err != nil {
+				failed = errors.Join(failed, fmt.Errorf("group %d: %w", n, err))
+			}
+		})
+	}
+	wg.Wait()
+	if begun < l.Groups {
+		failed = errors.Join(failed, narthex.Errorf(narthex.Unavailable, "the time was up with %d of %d groups to go: give the tick more time or more memory", l.Groups-begun, l.Groups))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.turn = (first + begun) % l.Groups
+	return failed, moved
 }
 
 // writing is what one destination is to be given of one group.
@@ -46,12 +76,20 @@ type writing struct {
 
 // tick saves one group's next state and then writes it.
 func (s *Shards) tick(ctx context.Context, key string) error {
+	leave, err := s.enter(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	at := ledger.Grid(s.o.Now().UnixMilli(), s.interval())
 	var before, now map[string]writing
-	err := s.change(ctx, key, func(g *group) (bool, error) {
+	err = s.change(ctx, key, false, func(g *group) (bool, error) {
 		before, now = nil, nil
 		st := g.state
-		if st.LastTick() >= at {
+		if last := st.LastTick(); last >= at {
+			if ahead := time.Duration(last-at) * time.Millisecond; ahead > s.interval() {
+				s.o.Logger.Warn("the last tick lies ahead of this clock: nothing is written until that time", "group", key, "by", ahead)
+			}
 			return false, nil
 		}
 		s.remembered(key, st)
@@ -127,30 +165,22 @@ func (s *Shards) remembered(key string, st *ledger.State) {
 	}
 }
 
+// most is how many series are given to a destination at a time, which bounds
+// what it makes of them in memory.
+const most = 10_000
+
 // write gives a destination one tick of a group.
 func (s *Shards) write(ctx context.Context, key, name string, w writing) error {
 	if w.tick == 0 {
 		return nil
 	}
 	for _, series := range [][]narthex.Series{w.leads, w.values} {
-		if len(series) == 0 {
-			continue
-		}
-		b := &narthex.Batch{Received: time.UnixMilli(w.tick), Series: series, Totals: true}
-		if err := s.o.Destinations[name].Write(ctx, b); err != nil {
-			s.count(func(st *Stats) { st.SinkErrors++ })
-			return err
-		}
-		if n := len(b.Rejected); n > 0 {
-			s.o.Logger.Warn("the destination refused totals", "destination", name, "series", n, "first", b.Rejected[0].Series, "reason", b.Rejected[0].Reason)
-		}
-		s.count(func(st *Stats) {
-			st.Samples += uint64(len(series))
-			st.Rejected += uint64(len(b.Rejected))
-			if w.again {
-				st.Resent += uint64(len(series))
+		for chunk := range slices.Chunk(series, most) {
+			if err := s.send(ctx, name, w, chunk); err != nil {
+				s.count(func(st *Stats) { st.SinkErrors++ })
+				return err
 			}
-		})
+		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -158,5 +188,35 @@ func (s *Shards) write(ctx context.Context, key, name string, w writing) error {
 		s.took[key] = make(map[string]int64)
 	}
 	s.took[key][name] = max(s.took[key][name], w.tick)
+	return nil
+}
+
+// send gives a destination some series. What it refuses for good is found by
+// halves, told and dropped: it would come back however often it were written.
+func (s *Shards) send(ctx context.Context, name string, w writing, series []narthex.Series) error {
+	b := &narthex.Batch{Received: time.UnixMilli(w.tick), Series: series, Totals: true}
+	err := s.o.Destinations[name].Write(ctx, b)
+	if err != nil && !narthex.IsRejected(err) {
+		return err
+	}
+	if half := len(series) / 2; err != nil && half > 0 {
+		if err := s.send(ctx, name, w, series[:half]); err != nil {
+			return err
+		}
+		return s.send(ctx, name, w, series[half:])
+	}
+	if err != nil {
+		b.Reject(series[0].Labels.String(), err.Error())
+	}
+	if n := len(b.Rejected); n > 0 {
+		s.o.Logger.Warn("the destination refused totals", "destination", name, "series", n, "first", b.Rejected[0].Series, "reason", b.Rejected[0].Reason)
+	}
+	s.count(func(st *Stats) {
+		st.Samples += uint64(len(series))
+		st.Rejected += uint64(len(b.Rejected))
+		if w.again {
+			st.Resent += uint64(len(series))
+		}
+	})
 	return nil
 }

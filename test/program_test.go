@@ -67,6 +67,7 @@ type server struct {
 	t    testing.TB
 	dir  string // data and configuration
 	addr string
+	tls  bool
 	cmd  *exec.Cmd
 	log  *bytes.Buffer
 	done chan error
@@ -96,7 +97,12 @@ func newServer(t testing.TB, config string) *server {
 	return s
 }
 
-func (s *server) url() string { return "http://" + s.addr }
+func (s *server) url() string {
+	if s.tls {
+		return "https://" + s.addr
+	}
+	return "http://" + s.addr
+}
 
 // start starts the program and returns once it says that it is ready.
 func (s *server) start() {
@@ -116,6 +122,7 @@ func (s *server) start() {
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil || !strings.Contains(line, "ready at "+s.url()) {
+		s.cmd.Process.Kill()
 		s.cmd.Wait()
 		s.t.Fatalf("narthex did not start: %q, %v\n%s", line, err, s.log)
 	}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -70,17 +71,20 @@ func loadFamilies(path string) (*families, error) {
 func (f *families) learn(all []narthex.Series) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, s := range all {
+	for i := range all {
+		s := &all[i]
 		if s.Type == narthex.TypeUnknown && s.Unit == "" && s.Help == "" {
 			continue
 		}
 		name := cmp.Or(s.Family, s.Labels.Get(narthex.MetricName))
 		old, known := f.byName[name]
 		m := metadata.Metadata{Type: model.MetricType(s.Type.String()), Unit: clip(s.Unit), Help: clip(s.Help)}
-		if m == old || name == "" || !known && len(f.byName) >= maxFamilies {
+		if m == old || name == "" || len(name) > maxHelp || !known && len(f.byName) >= maxFamilies {
 			continue
 		}
-		f.byName[name] = m
+		// Cloned: they may share the memory of a whole request.
+		m.Unit, m.Help = strings.Clone(m.Unit), strings.Clone(m.Help)
+		f.byName[strings.Clone(name)] = m
 		f.dirty = true
 	}
 }

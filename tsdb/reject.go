@@ -16,18 +16,23 @@ import (
 var errClosed = promtsdb.ErrAppenderClosed
 
 // reject drops a sample for good.
-func (w *write) reject(s *series, reason string) {
-	w.rejected = append(w.rejected, narthex.Rejection{Series: s.from.String(), Reason: reason})
+func (w *write) reject(s *series, from origin, reason string) {
+	w.drop(from)
+	w.say(s.from.String(), reason)
+}
+
+func (w *write) say(series, reason string) {
+	w.rejected = append(w.rejected, narthex.Rejection{Series: series, Reason: reason})
 }
 
 // conflict drops a sample for what is stored already. A total has lost nothing
 // by it: a newer one supersedes it.
-func (w *write) conflict(s *series, reason string) {
+func (w *write) conflict(s *series, x sample, reason string) {
 	if w.totals {
 		w.db.opts.Logger.Debug("total superseded", "series", s.from, "reason", reason)
 		return
 	}
-	w.reject(s, reason)
+	w.reject(s, x.from, reason)
 }
 
 // timeError says what is wrong with a sample's time whatever the store holds.

@@ -2,13 +2,10 @@ package tsdb
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
-	"github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/model/exemplar"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"narthex"
@@ -17,15 +14,17 @@ import (
 // series is what a batch says of one series: its samples by time, each time
 // once.
 type series struct {
+	*known
 	from      narthex.Labels
-	labels    labels.Labels
 	samples   []sample
-	exemplars []exemplar.Exemplar
+	exemplars []example
+	noted     bool // the exemplars went with a sample
 }
 
 type sample struct {
 	t, start int64 // milliseconds since the epoch; start 0 is unknown
 	v        value
+	from     origin
 }
 
 // at returns the sample's time for a message.
@@ -35,100 +34,111 @@ func stamp(ms int64) string {
 	return time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.000Z07:00")
 }
 
+// scratch is the memory of a write, which the next one uses again.
+type scratch struct {
+	series  []series
+	samples []sample
+	key     []byte
+	builder labels.ScratchBuilder
+}
+
+// maxScratch is how many series or samples of room are kept.
+const maxScratch = 20_000
+
+// begin returns empty memory for n series with so many samples together.
+func (s *scratch) begin(n, samples int) {
+	s.series = slices.Grow(s.series[:0], n)
+	s.samples = slices.Grow(s.samples[:0], samples)
+}
+
+// end lets go of what the memory refers to.
+func (s *scratch) end() {
+	clear(s.series[:cap(s.series)])
+	clear(s.samples[:cap(s.samples)])
+	if cap(s.series) > maxScratch {
+		s.series = nil
+	}
+	if cap(s.samples) > maxScratch {
+		s.samples = nil
+	}
+}
+
 // gather merges the batch's entries of the same labels, and converts and sorts
 // them. What can't be stored is rejected on the way.
-func (w *write) gather(in []narthex.Series) []*series {
-	out := make([]*series, 0, len(in))
-	seen := make(map[string]*series, len(in))
-	builder := labels.NewScratchBuilder(0)
-	var key []byte
+func (w *write) gather(in []narthex.Series) []series {
+	db, m := w.db, &w.db.scratch
+	n := 0
 	for i := range in {
-		key = in[i].Labels.AppendKey(key[:0])
-		s := seen[string(key)]
-		if s == nil {
-			s = &series{from: in[i].Labels, labels: convert(&builder, in[i].Labels)}
-			if err := check(s.labels); err != nil {
-				w.reject(s, err.Error())
+		n += len(in[i].Samples)
+	}
+	m.begin(len(in), n)
+	db.known.turnOver(w.now)
+	db.turn++
+	for i := range in {
+		m.key = in[i].Labels.AppendKey(m.key[:0])
+		k := db.known.get(m.key)
+		if k == nil {
+			var err error
+			if k, err = db.known.learn(&m.builder, m.key, in[i].Labels); err != nil {
+				w.drop(sampleAt(i, allOfIt))
+				w.say(in[i].Labels.String(), err.Error())
 				continue
 			}
-			seen[string(key)] = s
-			out = append(out, s)
 		}
-		w.add(s, &in[i])
+		if k.turn != db.turn {
+			k.turn, k.at = db.turn, len(m.series)
+			from := len(m.samples)
+			m.samples = m.samples[:from+len(in[i].Samples)]
+			m.series = append(m.series, series{known: k, from: in[i].Labels, samples: m.samples[from:from:len(m.samples)]})
+		}
+		w.add(&m.series[k.at], &in[i], i)
 	}
-	for _, s := range out {
-		w.tidy(s)
+	for i := range m.series {
+		w.tidy(&m.series[i])
 	}
-	return out
-}
-
-func convert(b *labels.ScratchBuilder, in narthex.Labels) labels.Labels {
-	b.Reset()
-	for _, l := range in {
-		b.Add(l.Name, l.Value)
-	}
-	b.Sort()
-	return b.Labels()
-}
-
-func check(ls labels.Labels) error {
-	if ls.Get(narthex.MetricName) == "" {
-		return errors.New("it has no metric name: set the label __name__")
-	}
-	if name, dup := ls.HasDuplicateLabelNames(); dup {
-		return fmt.Errorf("label %q is given twice", name)
-	}
-	if !ls.IsValid(model.UTF8Validation) {
-		return errors.New("a label's name or value is not UTF-8, or a name is empty")
-	}
-	return nil
+	return m.series
 }
 
 // add appends what in has to s, except samples whose time no store could keep
 // and histograms that contradict themselves.
-func (w *write) add(s *series, in *narthex.Series) {
-	for _, from := range in.Samples {
+func (w *write) add(s *series, in *narthex.Series, at int) {
+	for i := range in.Samples {
+		from := &in.Samples[i]
 		if reason := w.timeError(from.Time); reason != "" {
-			w.reject(s, reason)
+			w.reject(s, sampleAt(at, i), reason)
 			continue
 		}
 		v, err := valueOf(from, in.Type)
 		if err != nil {
-			w.reject(s, fmt.Sprintf("the histogram at %s is not valid: %v", stamp(from.Time), err))
+			w.reject(s, sampleAt(at, i), fmt.Sprintf("the histogram at %s is not valid: %v", stamp(from.Time), err))
 			continue
 		}
-		s.samples = append(s.samples, sample{t: from.Time, start: from.Start, v: v})
+		s.samples = append(s.samples, sample{t: from.Time, start: from.Start, v: v, from: sampleAt(at, i)})
 	}
-	for _, e := range in.Exemplars {
-		builder := labels.NewScratchBuilder(len(e.Labels))
-		s.exemplars = append(s.exemplars, exemplar.Exemplar{
-			Labels: convert(&builder, e.Labels), Value: e.Value, Ts: e.Time, HasTs: e.Time != 0,
-		})
+	if len(in.Exemplars) > 0 {
+		s.addExemplars(in, at)
 	}
 }
 
 // tidy sorts the samples and leaves one for each time: the first by the batch's
 // order. Exemplars without a time get that of the newest sample.
 func (w *write) tidy(s *series) {
-	slices.SortStableFunc(s.samples, func(a, b sample) int { return cmp.Compare(a.t, b.t) })
-	kept := s.samples[:0]
-	for _, x := range s.samples {
-		if n := len(kept); n > 0 && kept[n-1].t == x.t {
-			if !kept[n-1].v.same(x.v) {
-				w.conflict(s, fmt.Sprintf("another value for this series and time is in the same push: at %s it says %s and then %s; the first was taken",
-					x.at(), kept[n-1].v, x.v))
+	if len(s.samples) > 1 {
+		slices.SortStableFunc(s.samples, func(a, b sample) int { return cmp.Compare(a.t, b.t) })
+		kept := s.samples[:0]
+		for _, x := range s.samples {
+			if n := len(kept); n > 0 && kept[n-1].t == x.t {
+				if !kept[n-1].v.same(x.v) {
+					w.conflict(s, x, fmt.Sprintf("another value for this series and time is in the same push: at %s it says %s and then %s; the first was taken",
+						x.at(), kept[n-1].v, x.v))
+				}
+				continue
 			}
-			continue
+			kept = append(kept, x)
 		}
-		kept = append(kept, x)
+		s.samples = kept
 	}
-	s.samples = kept
-	if n := len(kept); n > 0 {
-		for i := range s.exemplars {
-			if !s.exemplars[i].HasTs {
-				s.exemplars[i].Ts, s.exemplars[i].HasTs = kept[n-1].t, true
-			}
-		}
+	if len(s.exemplars) > 0 {
+		s.tidyExemplars()
 	}
-	slices.SortStableFunc(s.exemplars, func(a, b exemplar.Exemplar) int { return cmp.Compare(a.Ts, b.Ts) })
 }

@@ -99,6 +99,13 @@ type DB struct {
 
 	mu     sync.Mutex // serialises Write, so that looking up and appending are one step
 	closed bool
+
+	syncing rounds
+
+	// What Write keeps from call to call.
+	known   knowns
+	turn    uint64 // the number of the write
+	scratch scratch
 }
 
 // Open opens the store in dir, which it creates if need be. What a predecessor

@@ -22,7 +22,7 @@ type value struct {
 
 // valueOf converts a sample of a metric of type typ, and returns an error if its
 // histogram contradicts itself.
-func valueOf(s narthex.Sample, typ narthex.Type) (value, error) {
+func valueOf(s *narthex.Sample, typ narthex.Type) (value, error) {
 	if s.Histogram == nil {
 		return value{f: s.Value}, nil
 	}

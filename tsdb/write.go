@@ -27,6 +27,28 @@ const maxAhead = 10 * time.Minute
 // operating system's hands: they survive the process being killed, and after
 // [DB.Sync] a power cut.
 func (db *DB) Write(ctx context.Context, b *narthex.Batch) error {
+	return db.write(ctx, b, &write{totals: b.Totals})
+}
+
+// WriteExact is Write, and removes from b.Series what it rejects: what is left
+// is stored, now or since before. It removes exemplars that the store doesn't
+// want, too, of which a warning tells. A series may have exemplars and no samples.
+func (db *DB) WriteExact(ctx context.Context, b *narthex.Batch) error {
+	w := &write{totals: b.Totals, exact: true}
+	if err := db.write(ctx, b, w); err != nil {
+		return err
+	}
+	w.prune(b)
+	w.warn(b)
+	return nil
+}
+
+// Describe remembers the type, unit and help text of metrics, each in Family.
+func (db *DB) Describe(families []narthex.Series) {
+	db.families.learn(families)
+}
+
+func (db *DB) write(ctx context.Context, b *narthex.Batch, w *write) error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if db.closed {
@@ -35,9 +57,14 @@ func (db *DB) Write(ctx context.Context, b *narthex.Batch) error {
 	if err := ctx.Err(); err != nil {
 		return narthex.Errorf(narthex.Unavailable, "store samples: %w", err)
 	}
-	w := &write{db: db, totals: b.Totals, now: db.opts.Now().UnixMilli()}
-	if err := w.run(ctx, w.gather(b.Series)); err != nil {
+	w.db, w.now = db, db.opts.Now().UnixMilli()
+	defer db.scratch.end()
+	all := w.gather(b.Series)
+	if err := w.run(ctx, all); err != nil {
 		return narthex.Errorf(narthex.Unavailable, "store samples in %s: %w; nothing was stored, try again", db.dir, err)
+	}
+	if err := w.appendExemplars(ctx, all); err != nil {
+		return narthex.Errorf(narthex.Unavailable, "store exemplars in %s: %w; the samples are stored, try again", db.dir, err)
 	}
 	b.Rejected = append(b.Rejected, w.rejected...)
 	db.families.learn(b.Series)
@@ -49,8 +76,14 @@ func (db *DB) Write(ctx context.Context, b *narthex.Batch) error {
 
 // write is one Write under way.
 type write struct {
-	db       *DB
-	totals   bool
+	db      *DB
+	totals  bool
+	exact   bool
+	dropped []origin // if exact
+
+	lost      int // exemplars
+	firstLost string
+
 	now      int64 // milliseconds since the epoch
 	app      storage.AppenderV2
 	rejected []narthex.Rejection
@@ -60,21 +93,20 @@ type write struct {
 // late is a series with samples that aren't newer than what it has.
 type late struct {
 	*series
-	ref     storage.SeriesRef
 	samples []sample
 }
 
 // run appends what is newer than its series at once. Only the rest has to be
 // compared with what is stored, so that the usual write reads nothing.
-func (w *write) run(ctx context.Context, all []*series) (err error) {
+func (w *write) run(ctx context.Context, all []series) (err error) {
 	w.app = w.db.inner.AppenderV2(ctx)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, rollback(w.app))
 		}
 	}()
-	for _, s := range all {
-		if err := w.appendNewer(s); err != nil {
+	for i := range all {
+		if err := w.appendNewer(&all[i]); err != nil {
 			return err
 		}
 	}
@@ -95,41 +127,54 @@ func rollback(app storage.AppenderV2) error {
 // appendNewer appends the samples that are newer than what the series has, and
 // puts the others aside.
 func (w *write) appendNewer(s *series) error {
-	var ref storage.SeriesRef
 	var rest []sample
-	for i, x := range s.samples {
-		r, err := w.append(ref, s, x, i == len(s.samples)-1, true)
+	for i := range s.samples {
+		x := &s.samples[i]
+		err := w.append(s, x, i == len(s.samples)-1, true)
 		switch {
 		case err == nil:
-			ref = r
 		case !isLate(err):
 			return err
 		case w.totals:
-			w.conflict(s, err.Error())
+			w.conflict(s, *x, err.Error())
 		default:
-			rest = append(rest, x)
+			rest = append(rest, *x)
 		}
 	}
 	if len(rest) > 0 {
-		w.late = append(w.late, &late{series: s, ref: ref, samples: rest})
+		w.late = append(w.late, &late{series: s, samples: rest})
 	}
 	return nil
 }
 
 // append appends one sample. The series' exemplars go with its last one; those
 // that the store doesn't want are no reason to drop a sample.
-func (w *write) append(ref storage.SeriesRef, s *series, x sample, last, inOrder bool) (storage.SeriesRef, error) {
+func (w *write) append(s *series, x *sample, last, inOrder bool) error {
 	opts := storage.AOptions{RejectOutOfOrder: inOrder}
-	if last {
-		opts.Exemplars = s.exemplars
+	if last && len(s.exemplars) > 0 && !x.v.stale() { // with a stale marker the TSDB takes none
+		opts.Exemplars = s.forTSDB()
 	}
-	ref, err := w.app.Append(ref, s.labels, x.start, x.t, x.v.f, x.v.h, x.v.fh, opts)
+	ref, err := w.app.Append(s.ref, s.labels, x.start, x.t, x.v.f, x.v.h, x.v.fh, opts)
+	if err != nil {
+		err = w.partly(s, err)
+	}
+	if err == nil {
+		s.noted = opts.Exemplars != nil
+		if ref != 0 {
+			s.ref = ref
+		}
+	}
+	return err
+}
+
+// partly returns nil if err says no more than that exemplars were not taken.
+func (w *write) partly(s *series, err error) error {
 	var partial *storage.AppendPartialError
-	if errors.As(err, &partial) {
-		w.db.opts.Logger.Debug("exemplars dropped", "series", s.from, "err", err)
-		return ref, nil
+	if !errors.As(err, &partial) {
+		return err
 	}
-	return ref, err
+	w.partial(s, partial.ExemplarErrors)
+	return nil
 }
 
 // isLate reports whether err says that the sample isn't newer than what is
@@ -153,20 +198,18 @@ func (w *write) appendLate(ctx context.Context) error {
 		for _, x := range l.samples {
 			if have, ok := stored[i][x.t]; ok {
 				if !have.same(x.v) {
-					w.conflict(l.series, fmt.Sprintf("another value is stored for this series and time: at %s there is %s, the push says %s; a stored value can't be changed", x.at(), have, x.v))
+					w.conflict(l.series, x, fmt.Sprintf("another value is stored for this series and time: at %s there is %s, the push says %s; a stored value can't be changed", x.at(), have, x.v))
 				}
 				continue
 			}
 			last := x.t == l.series.samples[len(l.series.samples)-1].t
-			ref, err := w.append(l.ref, l.series, x, last, false)
+			err := w.append(l.series, &x, last, false)
 			if err != nil && !isLate(err) {
 				return err
 			}
 			if err != nil {
-				w.conflict(l.series, w.lateReason(x, err))
-				continue
+				w.conflict(l.series, x, w.lateReason(x, err))
 			}
-			l.ref = ref
 		}
 	}
 	return nil

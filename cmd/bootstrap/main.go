@@ -1,18 +1,33 @@
 // Bootstrap is narthex as a function on AWS Lambda (runtime provided.al2023).
 //
-// So far it has one role, the push door in front of another narthex:
+// It has a ledger of its own, in a bucket or a table, or it is the push door in
+// front of another narthex. Requests come in through a function URL or an API
+// Gateway HTTP API, which does the authentication (AWS_IAM). The environment
+// says what a function does.
 //
-//	POST /api/v1/push  is checked here and acknowledged once the other has done so
-//	GET  /-/healthy    answers 200
+// With a ledger of its own, the same program is three functions, or one:
 //
-// It is reached through a function URL or an API Gateway HTTP API, which does
-// the authentication (AWS_IAM). The environment says the rest:
+//	pushes (HTTP) are sent to the queue, or counted at once
+//	the queue's batches are folded into the totals
+//	the command or schedule "tick" writes the totals out by remote write
+//
+//	NARTHEX_STATE             where the totals are: s3://bucket/prefix or dynamodb://table/prefix
+//	NARTHEX_QUEUE             URL of the SQS queue that pushes are sent to
+//	NARTHEX_MODE              queue (the default if there is a queue) or direct
+//	NARTHEX_GROUPS            how many values a new store spreads the totals over, 1 to 256; default 1
+//	NARTHEX_INTERVAL          the distance of ticks, default 1m: how often the schedule comes
+//	NARTHEX_REMOTE_WRITE_URL  where samples go
+//	NARTHEX_REMOTE_WRITE_SIGV4          region to sign for; an Amazon Managed Prometheus's is known
+//	NARTHEX_REMOTE_WRITE_AUTHORIZATION  header Authorization, for others
+//
+// In front of another narthex it checks POST /api/v1/push, and acknowledges it
+// once the other has done so. A push keeps its id and its bytes on the way, so
+// that a retry is recognised whichever instance of the function it meets:
 //
 //	NARTHEX_URL                     where the other narthex is, such as https://narthex.example
 //	NARTHEX_UPSTREAM_AUTHORIZATION  sent to it as the header Authorization, if set
 //
-// A push keeps its id and its bytes on the way, so that a retry is recognised
-// whichever instance of the function it meets.
+// Either way GET /-/healthy answers 200. docs/serverless.md has the whole.
 package main
 
 import (
@@ -51,11 +66,16 @@ func run(args []string, getenv func(string) string, stdout, stderr io.Writer) er
 	}
 	logger := slog.New(slog.NewJSONHandler(stderr, nil))
 	slog.SetDefault(logger) // so that what the runtime client logs is JSON too
-	awslambda.Start(&lambda.Function{
-		HTTP:      routes(getenv, logger),
-		RequestID: requestID,
-		Logger:    logger,
-	})
+	if err := limitMemory(getenv); err != nil {
+		return err
+	}
+	f := &lambda.Function{RequestID: requestID, Logger: logger}
+	if own(getenv) {
+		newServerless(getenv, logger).setUp(f)
+	} else {
+		f.HTTP = routes(getenv, logger)
+	}
+	awslambda.Start(f)
 	return nil
 }
 

@@ -8,13 +8,11 @@ import (
 	"narthex/internal/reply"
 )
 
-// routes returns what the function answers HTTP requests with.
+// routes returns what a function in front of another narthex answers HTTP
+// requests with.
 func routes(getenv func(string) string, logger *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = io.WriteString(w, "narthex is healthy.\n") // to memory
-	})
+	mux.HandleFunc("GET /-/healthy", healthy)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
 		reply.Fail(w, http.StatusNotFound, reply.Failure{ErrorType: "not_found",
 			Error: "this function answers POST /api/v1/push and GET /-/healthy; ask the narthex behind it for anything else"})
@@ -30,4 +28,9 @@ func routes(getenv func(string) string, logger *slog.Logger) http.Handler {
 	}
 	mux.Handle("/api/v1/push", newRelay(up, logger))
 	return mux
+}
+
+func healthy(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = io.WriteString(w, "narthex is healthy.\n") // to memory
 }

@@ -7,6 +7,18 @@ import (
 	"narthex/config"
 )
 
+const checkHelp = `usage: narthex check [FILE]
+
+Reads a configuration (default narthex.yml) and prints every setting, its value,
+where it comes from and what it means; or everything that is wrong with it, with
+the lines.
+
+  --reference       print the reference of all settings, as Markdown
+  --defaults        print the settings that hold without a file
+
+Exit codes: 0 the configuration is good, 2 it is not.
+`
+
 // check explains a configuration.
 func check(_ context.Context, args []string, t terminal) error {
 	f := flags("check", t)

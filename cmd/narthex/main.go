@@ -46,7 +46,11 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"serve", "take pushes, keep them, answer queries, show them", serve},
+		{"agent", "scrape targets and take pushes, and send all by remote write", agent},
 		{"push", "send counters, gauges, observations and files from a shell", pushCommand},
+		{"ledger", "look into totals, correct them, back them up", ledgerCommand},
+		{"verify", "find out what a remote-write backend can do", verifyCommand},
+		{"token", "make a bearer token for the configuration", tokenCommand},
 		{"check", "say what a configuration means, or what is wrong with it", check},
 		{"version", "print the version", func(_ context.Context, _ []string, t terminal) error {
 			fmt.Fprintln(t.out, "narthex", version())

@@ -15,6 +15,46 @@ import (
 	"narthex/push"
 )
 
+const pushHelp = `usage: narthex push [flags] ITEM…
+       narthex push [flags] --job NAME --file FILE
+
+Sends counters, observations and gauges, or a file of metrics, to a narthex,
+with retries that count once.
+
+  orders_total+=1                        add to a counter
+  'orders_total{shop="zug",ok="1"}+=2.5' with labels
+  'latency_seconds{route="/a"}~=0.12,0.3' observe values: a histogram
+  queue_length=7                         set a gauge
+  -                                      read a JSON body (docs/push.md) from
+                                         standard input and send that
+
+  --url URL         the narthex to push to (default $NARTHEX_URL, else
+                    http://127.0.0.1:9091); a token is taken from $NARTHEX_TOKEN
+  --service NAME    set the label service on each
+  --buckets NAME    the buckets of what is observed: default, api_latency, native,
+                    or one of the configuration's histograms
+  --id ID           the push's id: repeat a push under the same id to be sure
+                    that it is counted, once (default: a random one)
+  --timeout D       give up after this long (default 30s)
+  --json            print the receipt as JSON
+
+A file (text 0.0.4 or OpenMetrics; - is standard input) is pushed as Pushgateway
+takes it: it replaces what the group, which job and further labels name, had.
+
+  --file FILE           the file
+  --job NAME            the group's job
+  --instance NAME       its instance
+  --group LABEL=VALUE   a further label of it; may be given several times
+  --add                 replace metrics of the same names only (POST)
+  --ttl D               end the group when it has not been pushed for this long
+  --aggregate           add up counters and histograms instead, and set gauges
+  --source ID           with --aggregate: the file has the totals of this source,
+                        of which the differences are added
+
+Exit codes: 0 all accepted (or a duplicate), 2 wrong usage, 3 refused in part or
+whole, 4 not reachable in time (the message has the id to try again under).
+`
+
 // pushFlags are the flags of push.
 type pushFlags struct {
 	url, service, id, buckets string
@@ -40,7 +80,7 @@ func pushCommand(ctx context.Context, args []string, t terminal) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
-	client := &push.Client{URL: o.url}
+	client := &push.Client{URL: o.url, HTTP: withToken(os.Getenv("NARTHEX_TOKEN"))}
 	o.id = cmp.Or(o.id, rand.Text())
 	r, err := o.send(ctx, client, f.Args(), t.in)
 	if r != nil {

@@ -23,12 +23,35 @@ import (
 	"narthex/viewer"
 )
 
+const serveHelp = `usage: narthex serve [flags]
+
+Takes pushes on POST /api/v1/push, keeps them in an embedded Prometheus TSDB,
+answers Prometheus's HTTP API under /api/v1/ and shows the data in a browser.
+Stops cleanly on SIGTERM or Ctrl-C; nothing acknowledged is lost if it is
+killed instead.
+
+  --config FILE         the configuration (see narthex check); without one the
+                        defaults hold
+  --listen HOST:PORT    where to listen (listen, default 127.0.0.1:9091)
+  --data DIR            where to keep everything (data, default ./narthex-data)
+  --web.config.file FILE
+                        TLS and users with passwords, in the format that
+                        Prometheus and its exporters share (web_config_file)
+  --insecure-no-auth    allow to listen beyond this machine without authentication:
+                        anybody who can connect may then push and read
+  --log-format FORMAT   text or json (default text)
+  --debug               log more
+
+Exit codes: 0 stopped when asked, 1 failed, 2 wrong flags or configuration.
+`
+
 // serve is the whole program on one machine.
 func serve(ctx context.Context, args []string, t terminal) error {
 	f := flags("serve", t)
 	file := f.String("config", "", "")
 	listen := f.String("listen", "", "")
 	data := f.String("data", "", "")
+	webConfig := f.String("web.config.file", "", "")
 	insecure := f.Bool("insecure-no-auth", false, "")
 	format := f.String("log-format", "text", "")
 	debug := f.Bool("debug", false, "")
@@ -54,17 +77,29 @@ func serve(ctx context.Context, args []string, t terminal) error {
 	if *data != "" {
 		c.Data = *data
 	}
+	if *webConfig != "" {
+		c.WebConfigFile = *webConfig
+	}
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		return usageError("listen: %v; want host:port, such as 127.0.0.1:9091", err)
 	}
-	local := app.IsLoopback(c.Listen)
-	if !local && !*insecure {
-		return usageError("%s can be reached from other machines, and this version has no authentication: listen on 127.0.0.1, or say --insecure-no-auth if whoever can connect may push and read", c.Listen)
+	access, err := app.NewAccess(c, app.AccessOptions{Logger: log})
+	if err != nil {
+		return &exitError{exitUsage, err}
 	}
-	return serveOn(ctx, c, log, storeLog, t.out, !local)
+	local := app.IsLoopback(c.Listen)
+	switch {
+	case local:
+	case !access.Required() && !*insecure:
+		return usageError("%s can be reached from other machines, and there is no authentication: configure some (docs/auth.md), listen on 127.0.0.1, or say --insecure-no-auth if whoever can connect may push and read", c.Listen)
+	case access.Required() && access.TLS() == nil:
+		log.Warn("passwords and tokens travel in the clear: have a proxy in front that does TLS, or give tls_server_config in the web configuration file")
+	}
+	return serveOn(ctx, c, access, log, storeLog, t.out, !local)
 }
 
-func serveOn(ctx context.Context, c *config.Config, log, storeLog *slog.Logger, out io.Writer, anyHost bool) (err error) {
+// serveOn serves what the configuration says.
+func serveOn(ctx context.Context, c *config.Config, access *app.Access, log, storeLog *slog.Logger, out io.Writer, anyHost bool) (err error) {
 	// The port first: a second start should say so, not fight for the data.
 	ln, err := net.Listen("tcp", c.Listen)
 	if err != nil {
@@ -74,39 +109,60 @@ func serveOn(ctx context.Context, c *config.Config, log, storeLog *slog.Logger, 
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return fmt.Errorf("make the data directory: %w", err)
 	}
-	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	db, err := tsdb.Open(filepath.Join(c.Data, "tsdb"), tsdb.Options{
-		Retention: c.Storage.Retention, OutOfOrderTimeWindow: c.Storage.OutOfOrderTimeWindow,
-		Logger: storeLog, Registerer: reg,
-	})
+	o := app.Options{Config: c, Logger: log, Version: version(), AnyHost: anyHost, Access: access}
+	closeStore, err := withStore(&o, storeLog)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	api := query.New(query.Options{
-		Queryable: db, ExemplarQueryable: db, Metadata: db.Metadata, Stats: db.Stats, Chunks: db.Chunks,
-		Retention: model.Duration(c.Storage.Retention).String(),
-		Logger:    log,
-	})
-	a, err := app.New(ctx, app.Options{
-		Config: c, Sink: db, Logger: log, Version: version(), AnyHost: anyHost,
-		Metrics: func(w io.Writer) error { return gather(w, reg) },
-		Mount: func(mux *http.ServeMux) {
-			api.Mount(mux)
-			mux.Handle("/", viewer.Handler(viewer.Options{}))
-		},
-	})
+	defer func() { err = errors.Join(err, closeStore()) }()
+	a, err := app.New(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
 	url := "http://" + ln.Addr().String()
+	if access.TLS() != nil {
+		url = "https://" + ln.Addr().String()
+	}
 	log.Info("ready", "url", url, "data", c.Data, "tick", c.ScrapeInterval)
-	fmt.Fprintf(out, "narthex is ready at %s\nsee it   open %s in a browser\npush     curl -d '{\"counters\":[{\"name\":\"hello_total\",\"add\":1}]}' %s/api/v1/push\n", url, url, url)
+	fmt.Fprintf(out, "narthex is ready at %s\n", url)
+	if !c.Storage.None {
+		fmt.Fprintf(out, "see it   open %s in a browser\n", url)
+	}
+	fmt.Fprintf(out, "push     curl -d '{\"counters\":[{\"name\":\"hello_total\",\"add\":1}]}' %s/api/v1/push\n", url)
 	err = a.Serve(ctx, ln)
 	log.Info("stopped")
 	return err
+}
+
+// withStore opens the embedded store, if there is to be one, and adds to o what
+// only a program with one has: queries and the page.
+func withStore(o *app.Options, log *slog.Logger) (closeStore func() error, err error) {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	o.Metrics = func(w io.Writer) error { return gather(w, reg) }
+	c := o.Config
+	if c.Storage.None {
+		return func() error { return nil }, nil
+	}
+	db, err := tsdb.Open(filepath.Join(c.Data, "tsdb"), tsdb.Options{
+		Retention: c.Storage.Retention, OutOfOrderTimeWindow: c.Storage.OutOfOrderTimeWindow,
+		Logger: log, Registerer: reg,
+	})
+	if err != nil {
+		return nil, err
+	}
+	api := query.New(query.Options{
+		Queryable: db, ExemplarQueryable: db, Metadata: db.Metadata, Stats: db.Stats, Chunks: db.Chunks,
+		Retention: model.Duration(c.Storage.Retention).String(),
+		Logger:    o.Logger,
+	})
+	o.Sink = db
+	o.Mount = func(mux *http.ServeMux) {
+		api.Mount(mux)
+		mux.Handle("/", viewer.Handler(viewer.Options{}))
+	}
+	return db.Close, nil
 }
 
 // gather writes the registry's metrics in the text format.

@@ -25,14 +25,20 @@ var mayImport = map[string][]string{
 
 	// What stands between a door and a store.
 	"ledger":   {".", "state", "internal/stats"},
+	"shard":    {".", "ledger", "state"},
+	"queue":    {".", "ledger", "shard", "internal/aws"},
 	"state":    {".", "internal/aws"},
-	"pipeline": {".", "internal/stats"},
+	"pipeline": {".", "internal/message", "internal/stats"},
 
 	// Doors.
 	"push":   {".", "internal/message", "internal/reply", "openmetrics", "otlp", "remotewrite", "emf", "internal/stats"},
 	"probe":  {".", "openmetrics", "internal/stats"},
+	"scrape": {".", "openmetrics", "pipeline", "internal/stats"}, // a door that fetches; it relabels as pipeline does
 	"lambda": {".", "internal/aws", "internal/stats"},
-	"auth":   {".", "internal/stats"},
+	"auth":   {"."},
+
+	// The file format of Prometheus's exporter-toolkit, which knows no others.
+	"auth/webconfig": {},
 
 	// Heavy: Prometheus's storage and engine, and the page over them.
 	"tsdb":   {".", "internal/stats"},
@@ -42,6 +48,7 @@ var mayImport = map[string][]string{
 	// Leaves.
 	"config":             {".", "internal/message"},
 	"internal/aws":       {},
+	"internal/awstest":   {"internal/aws"}, // emulators; only tests import it
 	"internal/protowire": {"."},
 	"internal/stats":     {},
 	"internal/message":   {},

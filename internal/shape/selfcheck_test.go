@@ -76,7 +76,7 @@ func TestMayReach(t *testing.T) {
 		{"state", "ledger", false},
 		{"push", "openmetrics", true},
 		{"openmetrics", "push", false},
-		{"remotewrite", "internal/aws", true},
+		{"state", "internal/aws", true},
 		{"app", "config", true},
 		{"app", "tsdb", false},
 		{"app", "cmd/narthex", false},

@@ -1,0 +1,146 @@
+package app
+
+import (
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"narthex"
+	"narthex/auth"
+	"narthex/internal/reply"
+)
+
+// authenticate lets a request through if its sender may do what it asks for,
+// and puts the identity into its context.
+func (a *App) authenticate(next http.Handler) http.Handler {
+	x := a.o.Access
+	if x == nil {
+		return next
+	}
+	refused := a.stats.CounterVec("narthex_auth_refused_total", "Requests that were refused because of who sent them, or because that was not known.", "reason")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		wanted := wantedScopes(r.Method, r.URL.Path)
+		if wanted == open || !x.Required() {
+			next.ServeHTTP(w, r)
+			return
+		}
+		id, err := x.auth.Identify(r)
+		if err == nil && id.Scopes.Has(wanted) {
+			next.ServeHTTP(w, r.WithContext(auth.WithIdentity(r.Context(), id)))
+			return
+		}
+		reason := auth.Refused
+		if err == nil {
+			reply.Error(w, http.StatusForbidden, "forbidden", id.Name+" may not do this: it wants the scope "+strings.Join(wanted.Names(), " or ")+", and what it has is "+id.Scopes.String())
+		} else {
+			reason = x.refuse(w, err)
+		}
+		refused(string(reason)).Add(1)
+		a.o.Logger.Debug("a request was refused", "reason", string(reason), "method", r.Method, "path", r.URL.Path, "from", r.RemoteAddr)
+	})
+}
+
+// refuse answers a sender who was not identified and returns the reason.
+func (x *Access) refuse(w http.ResponseWriter, err error) auth.Reason {
+	var e *auth.Error
+	if !errors.As(err, &e) {
+		reply.Error(w, http.StatusInternalServerError, "internal", "who sent this could not be found out")
+		return auth.Unavailable
+	}
+	switch e.Reason {
+	case auth.Unavailable:
+		w.Header().Set("Retry-After", "5")
+		reply.Error(w, http.StatusServiceUnavailable, "unavailable", e.Error())
+	case auth.Refused:
+		reply.Error(w, http.StatusForbidden, "forbidden", e.Error())
+	default:
+		for _, c := range x.auth.Challenges() {
+			if e.Reason != auth.None && strings.HasPrefix(c, "Bearer") { // RFC 6750, section 3.1
+				c += `, error="invalid_token"`
+			}
+			w.Header().Add("WWW-Authenticate", c)
+		}
+		reply.Error(w, http.StatusUnauthorized, "unauthorized", e.Error())
+	}
+	return e.Reason
+}
+
+// front does what the web configuration file says of all answers and requests.
+func (a *App) front(next http.Handler) http.Handler {
+	if a.o.Access == nil || a.o.Access.web == nil {
+		return next
+	}
+	web := a.o.Access.web
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c := web.Current()
+		for name, value := range c.Headers {
+			w.Header().Set(name, value)
+		}
+		if c.Limiter != nil && wantedScopes(r.Method, r.URL.Path) != open && !c.Limiter.Allow(time.Now()) {
+			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(c.Limiter.Interval().Seconds()))))
+			reply.Error(w, http.StatusTooManyRequests, "limited", "there are more requests than rate_limit of the web configuration file allows: try again later, with the same id")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// open is what needs no scope.
+const open auth.Scopes = 0
+
+// wantedScopes returns the scopes of which one lets a request through. Paths
+// that are not known here are for those who may do anything.
+//
+// The path is the decoded one. The doors match it by its encoded segments, which
+// for all that stands before a variable part comes to the same.
+func wantedScopes(method, path string) auth.Scopes {
+	reads := method == http.MethodGet || method == http.MethodHead
+	switch path {
+	case "/-/healthy", "/-/ready":
+		if reads {
+			return open
+		}
+		return auth.Admin
+	case "/api/v1/push", "/api/v1/write", "/api/v1/emf", "/v1/metrics":
+		return auth.Push
+	case "/probe":
+		return auth.Probe
+	case "/", "/index.html", "/metrics", "/api/v1/metrics", "/api/v1/status", "/api/v1/metadata", "/api/v1/rules", "/api/v1/alerts":
+		if reads {
+			return auth.Query
+		}
+	case "/api/v1/query", "/api/v1/query_range", "/api/v1/query_exemplars", "/api/v1/format_query", "/api/v1/parse_query", "/api/v1/labels", "/api/v1/series":
+		if reads || method == http.MethodPost {
+			return auth.Query
+		}
+	}
+	for _, prefix := range []string{"/metrics/job/", "/metrics/job@base64/", "/aggregate/metrics/job/", "/aggregate/metrics/job@base64/"} {
+		if strings.HasPrefix(path, prefix) {
+			return auth.Push
+		}
+	}
+	switch {
+	case strings.HasPrefix(path, "/api/v1/probe/"):
+		return auth.Probe
+	case reads && (path == "/api/v1/receipts" || strings.HasPrefix(path, "/api/v1/receipts/")):
+		return auth.Push | auth.Query
+	case reads && (strings.HasPrefix(path, "/assets/") || strings.HasPrefix(path, "/api/v1/label/") || strings.HasPrefix(path, "/api/v1/status/")):
+		return auth.Query
+	}
+	return auth.Admin
+}
+
+// identityOf returns who sent a request, and the labels that this forces.
+func identityOf(r *http.Request) (string, narthex.Labels) {
+	id, _ := auth.FromContext(r.Context())
+	return id.Name, id.Labels
+}
+
+// readsAll reports whether the sender may see the receipts of others.
+func readsAll(r *http.Request) bool {
+	id, known := auth.FromContext(r.Context())
+	return !known || id.Scopes.Has(auth.Query|auth.Admin)
+}

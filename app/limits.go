@@ -1,0 +1,118 @@
+package app
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+
+	"narthex"
+	"narthex/config"
+	"narthex/internal/reply"
+	"narthex/pipeline"
+)
+
+// limiter returns what bounds the senders. What the ledger has taken before goes
+// on to it as it is.
+func (a *App) limiter() *pipeline.Limiter {
+	c := a.o.Config
+	most := seriesPerPush(&c.Limits)
+	o := pipeline.LimiterOptions{
+		Default:     senderLimits(c.Limits.SenderLimits, most),
+		Identities:  make(map[string]pipeline.Limits),
+		SourceLabel: c.Limits.SourceLabel,
+		Fold:        c.Limits.Overflow.Action == "other",
+		FoldLabels:  c.Limits.Overflow.Labels,
+		Keep:        forcedLabels(c.Auth),
+		Idle:        c.Ledger.Idle,
+		MaxSeries:   2 * c.Limits.Series,
+		Known: func(identity, id string) bool {
+			_, ok := a.ledger.Lookup(identity, id)
+			return ok
+		},
+	}
+	for identity := range c.Limits.Identities {
+		o.Identities[identity] = senderLimits(c.Limits.Of(identity), most)
+	}
+	l := pipeline.NewLimiter(o)
+	l.Register(&a.stats)
+	return l
+}
+
+// senderLimits returns a sender's limits. Of the series of a push the doors take
+// as many as most, by their own count (OTLP's points make several series), so
+// only less is the limiter's to say.
+func senderLimits(s config.SenderLimits, most int) pipeline.Limits {
+	if s.SeriesPerPush == most {
+		s.SeriesPerPush = 0
+	}
+	return pipeline.Limits{
+		SeriesPerPush: s.SeriesPerPush, SeriesPerSource: s.SeriesPerSource, Series: s.SeriesPerIdentity,
+		Pushes: s.PushesPerSecond, Samples: s.SamplesPerSecond,
+		SourcePushes: s.SourcePushesPerSecond, SourceSamples: s.SourceSamplesPerSecond,
+		Burst: s.Burst,
+	}
+}
+
+// seriesPerPush is what the doors allow: the most that any sender may push.
+func seriesPerPush(l *config.Limits) int {
+	most := l.SeriesPerPush
+	for identity := range l.Identities {
+		most = max(most, l.Of(identity).SeriesPerPush)
+	}
+	return most
+}
+
+// forcedLabels are the labels that some identity forces on its series. They say
+// who sent a series, and are never folded into others.
+func forcedLabels(c config.Auth) []string {
+	names := make(map[string]bool)
+	add := func(labels narthex.Labels) {
+		for _, l := range labels {
+			names[l.Name] = true
+		}
+	}
+	for _, t := range c.Tokens {
+		add(t.Labels)
+	}
+	for _, u := range c.Users {
+		add(u.Labels)
+	}
+	for _, i := range c.OIDC {
+		for name := range i.Labels {
+			names[name] = true
+		}
+	}
+	for _, g := range c.Gateway {
+		for name := range g.Labels {
+			names[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
+// timePolicy returns what changes samples' times.
+func (a *App) timePolicy() *pipeline.TimePolicy {
+	var rules []pipeline.TimeRule
+	for _, r := range a.o.Config.Push.Time {
+		rules = append(rules, pipeline.TimeRule{
+			Match: r.Match, Identity: r.Identity, Policy: pipeline.Policy(r.Policy), MaxAge: r.MaxAge, MaxFuture: r.MaxFuture,
+		})
+	}
+	p := pipeline.NewTimePolicy(rules)
+	p.Register(&a.stats)
+	return p
+}
+
+// mostUsages is how many senders and sources the status names.
+const mostUsages = 1000
+
+// limitStatus is GET /api/v1/status/limits.
+func limitStatus(l *pipeline.Limiter) http.HandlerFunc {
+	type answer struct {
+		Status string                 `json:"status"`
+		Data   pipeline.LimiterStatus `json:"data"`
+	}
+	return func(w http.ResponseWriter, _ *http.Request) {
+		reply.JSON(w, http.StatusOK, answer{"success", l.Status(mostUsages)})
+	}
+}

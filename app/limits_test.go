@@ -1,0 +1,132 @@
+package app_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"narthex"
+	"narthex/app"
+	"narthex/auth"
+	"narthex/config"
+)
+
+// senders is a server that knows its senders by bearer tokens.
+type senders struct {
+	t      *testing.T
+	server *httptest.Server
+	tokens map[string]string // by name
+}
+
+func newSenders(t *testing.T, text string, tokens ...config.Token) *senders {
+	t.Helper()
+	c, err := config.Parse("narthex.yml", []byte(text), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &senders{t: t, tokens: make(map[string]string)}
+	for _, x := range tokens {
+		s.tokens[x.Name] = auth.NewToken()
+		if x.Hash, err = auth.HashToken(s.tokens[x.Name]); err != nil {
+			t.Fatal(err)
+		}
+		c.Auth.Tokens = append(c.Auth.Tokens, x)
+	}
+	access, err := app.NewAccess(c, app.AccessOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Data = t.TempDir()
+	a, err := app.New(t.Context(), app.Options{
+		Config: c, Access: access,
+		Sink: narthex.SinkFunc(func(context.Context, *narthex.Batch) error { return nil }),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.server = httptest.NewServer(a.Handler())
+	t.Cleanup(func() {
+		s.server.Close()
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func (s *senders) do(name, method, path, body string) (code int, answer string) {
+	s.t.Helper()
+	req, err := http.NewRequest(method, s.server.URL+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+s.tokens[name])
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return resp.StatusCode, string(text)
+}
+
+func users(id string, n int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `{"id":%q,"counters":[`, id)
+	for i := range n {
+		fmt.Fprintf(&b, `{"name":"hits_total","labels":{"user":"%d"},"add":1},`, i)
+	}
+	return strings.TrimSuffix(b.String(), ",") + "]}"
+}
+
+// Each sender has its own limits, and what its identity says of it is never
+// folded away.
+func TestLimitsByIdentity(t *testing.T) {
+	forced := narthex.Labels{{Name: "team", Value: "blue"}}
+	s := newSenders(t, `
+limits:
+  series_per_push: 100
+  overflow: {action: other}
+  identities:
+    token:small: {series_per_push: 3, series_per_identity: 2}
+    token:large: {series_per_push: 200}
+    token:eager: {pushes_per_second: 0.001}
+`, config.Token{Name: "small", Scopes: []string{"push"}, Labels: forced}, config.Token{Name: "large", Scopes: []string{"push"}},
+		config.Token{Name: "eager", Scopes: []string{"push"}}, config.Token{Name: "else", Scopes: []string{"push"}}, config.Token{Name: "boss", Scopes: []string{"query"}})
+	for _, c := range []struct {
+		sender, body string
+		code         int
+		want         string
+	}{
+		{"small", users("1", 4), 413, "the limit of this sender is 3 (limits.series_per_push)"},
+		{"small", users("2", 3), 200, "all their labels but job, service, team"},
+		{"small", users("2", 3), 200, `"status":"duplicate"`},
+		{"else", users("2", 100), 200, `"status":"accepted"`},
+		{"else", users("3", 101), 413, "the limit of this sender is 100"},
+		{"large", users("3", 200), 200, `"status":"accepted"`},
+		{"large", users("4", 201), 413, "more than 200 series"},
+		{"eager", users("1", 1), 200, `"status":"accepted"`},
+		{"eager", users("2", 1), 429, `the sender \"token:eager\" sends more than 0.001 pushes a second (limits.pushes_per_second): try again in`},
+	} {
+		if code, answer := s.do(c.sender, "POST", "/api/v1/push", c.body); code != c.code || !strings.Contains(answer, c.want) {
+			t.Errorf("%s: %d %s, want %d %s", c.sender, code, answer, c.code, c.want)
+		}
+	}
+	if code, _ := s.do("small", "GET", "/api/v1/status/limits", ""); code != 403 {
+		t.Errorf("a sender may see the limits of all: %d", code)
+	}
+	code, answer := s.do("boss", "GET", "/api/v1/status/limits", "")
+	if code != 200 || !strings.Contains(answer, `{"identity":"token:small","series":3,"limit":2,`) || !strings.Contains(answer, `"folded":1`) {
+		t.Errorf("the status: %d %s", code, answer)
+	}
+	if _, metrics := s.do("boss", "GET", "/metrics", ""); !strings.Contains(metrics, `narthex_limited_pushes_total{identity="token:eager",reason="pushes_per_second"} 1`) {
+		t.Errorf("metrics: %s", metrics)
+	}
+}
