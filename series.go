@@ -1,5 +1,7 @@
 package narthex
 
+import "math"
+
 // Series is one time series and what a batch says of it.
 type Series struct {
 	Labels Labels
@@ -44,6 +46,19 @@ type Sample struct {
 	// Histogram, if not nil, takes the place of Value.
 	Histogram *Histogram
 }
+
+// staleNaN is the bits of the NaN that ends a series, which no computation
+// yields.
+//
+// Source: prometheus/model/value.StaleNaN; remote write 1.0, "Stale Markers".
+const staleNaN = 0x7ff0000000000002
+
+// StaleMarker returns the value that ends a series; of a native histogram it is
+// the sum that has it.
+func StaleMarker() float64 { return math.Float64frombits(staleNaN) }
+
+// IsStaleMarker reports whether v is the value that ends a series.
+func IsStaleMarker(v float64) bool { return math.Float64bits(v) == staleNaN }
 
 // Exemplar is an example of what a counter or a bucket counted.
 type Exemplar struct {

@@ -22,6 +22,7 @@ import (
 	"narthex/config"
 	"narthex/internal/stats"
 	"narthex/ledger"
+	"narthex/logs"
 	"narthex/push"
 	"narthex/scrape"
 )
@@ -50,13 +51,15 @@ type Options struct {
 
 // App is a ledger with its doors.
 type App struct {
-	o       Options
-	ledger  *ledger.Ledger
-	outlets []outlet
-	scraper *scrape.Scraper
-	handler http.Handler
-	stats   stats.Set
-	started time.Time
+	o          Options
+	ledger     *ledger.Ledger
+	outlets    []outlet
+	scraper    *scrape.Scraper
+	logSources []logSource
+	logStats   *logs.Stats // nil without sources
+	handler    http.Handler
+	stats      stats.Set
+	started    time.Time
 }
 
 // New opens the ledger under the configuration's data directory and builds the
@@ -92,6 +95,9 @@ func New(ctx context.Context, o Options) (*App, error) {
 	}
 	a := &App{o: o, ledger: l, outlets: out, started: o.Now()}
 	if a.scraper, err = a.newScraper(); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	if err := a.newLogs(ctx); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
 	a.handler = a.routes()
@@ -139,6 +145,7 @@ func (a *App) Serve(ctx context.Context, ln net.Listener) error {
 		var both sync.WaitGroup
 		both.Go(func() { a.tick(tickCtx) })
 		both.Go(func() { a.scraper.Run(tickCtx) })
+		both.Go(func() { a.followLogs(tickCtx) })
 		both.Wait()
 	}()
 	var err error
@@ -238,6 +245,7 @@ func (a *App) routes() http.Handler {
 	mux.HandleFunc("GET /api/v1/status/limits", limitStatus(limits))
 	mux.HandleFunc("GET /api/v1/status/destinations", a.destinations)
 	mux.HandleFunc("GET /api/v1/targets", a.targets)
+	mux.HandleFunc("GET /api/v1/status/logs", a.logReceipts)
 	MountTotals(mux, TotalsOptions{Totals: a.ledger, Version: a.o.Version, Logger: a.o.Logger, Now: a.o.Now})
 	if a.o.Mount != nil {
 		a.o.Mount(mux)

@@ -108,7 +108,7 @@ func wantedScopes(method, path string) auth.Scopes {
 		return auth.Push
 	case "/probe":
 		return auth.Probe
-	case "/", "/index.html", "/metrics", "/api/v1/metrics", "/api/v1/status", "/api/v1/metadata", "/api/v1/rules", "/api/v1/alerts":
+	case "/", "/index.html", "/metrics", "/api/v1/metrics", "/api/v1/status", "/api/v1/metadata", "/api/v1/rules", "/api/v1/alerts", "/api/v1/targets":
 		if reads {
 			return auth.Query
 		}

@@ -21,7 +21,7 @@ func (a *App) guard(next http.Handler) http.Handler {
 	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		reply.Error(w, http.StatusForbidden, "forbidden", "a web page of another origin sent this request: narthex takes changes from its own pages and from programs only")
 	}))
-	checked := origin.Handler(a.authenticate(a.admit(next)))
+	checked := origin.Handler(a.authenticate(a.admit(deliver(next))))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !a.o.AnyHost && !a.knownHost(r.Host) {
 			reply.Error(w, http.StatusMisdirectedRequest, "forbidden", "the Host "+message.Quote(r.Host)+" is not a name of this server: use its address or localhost, or add the name to hosts in the configuration")
@@ -63,16 +63,7 @@ func (a *App) admit(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		weight := limit
-		if r.ContentLength >= 0 {
-			switch r.Header.Get("Content-Encoding") {
-			case "":
-				weight = min(limit, r.ContentLength)
-			case "snappy":
-				weight = min(limit, push.SnappyRatio*r.ContentLength)
-			}
-		}
-		weight = max(weight, 4<<10)
+		weight := max(weightOf(r, limit), 4<<10)
 		if !room.take(r.Context(), weight) {
 			busy().Add(1)
 			w.Header().Set("Retry-After", "2")
@@ -82,6 +73,21 @@ func (a *App) admit(next http.Handler) http.Handler {
 		defer room.give(weight)
 		next.ServeHTTP(w, r)
 	})
+}
+
+// weightOf returns how many bytes the body may have once it is decompressed.
+// Remote write is snappy whatever its header says.
+func weightOf(r *http.Request, limit int64) int64 {
+	encoding := r.Header.Get("Content-Encoding")
+	switch {
+	case r.ContentLength < 0:
+		return limit
+	case encoding == "snappy" || r.URL.Path == push.WritePath:
+		return min(limit, push.SnappyRatio*min(limit, r.ContentLength))
+	case encoding == "":
+		return min(limit, r.ContentLength)
+	}
+	return limit
 }
 
 func isQuery(path string) bool {

@@ -116,3 +116,10 @@ func limitStatus(l *pipeline.Limiter) http.HandlerFunc {
 		reply.JSON(w, http.StatusOK, answer{"success", l.Status(mostUsages)})
 	}
 }
+
+// deliver makes each request one delivery, also if it has several batches.
+func deliver(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(pipeline.Delivery(r.Context())))
+	})
+}

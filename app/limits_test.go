@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"narthex"
 	"narthex/app"
@@ -128,5 +130,61 @@ limits:
 	}
 	if _, metrics := s.do("boss", "GET", "/metrics", ""); !strings.Contains(metrics, `narthex_limited_pushes_total{identity="token:eager",reason="pushes_per_second"} 1`) {
 		t.Errorf("metrics: %s", metrics)
+	}
+}
+
+// A request that becomes several batches (samples, increments) is one push: the
+// second must not wait for tokens that the first one takes at each retry.
+func TestLimitsTakeARequestWhole(t *testing.T) {
+	s := newSenders(t, `
+limits:
+  identities:
+    token:slow: {pushes_per_second: 0.001, samples_per_second: 0.001, burst: 10s}
+`, config.Token{Name: "slow", Scopes: []string{"push"}})
+	body := func(at int) string {
+		point := fmt.Sprintf(`{"timeUnixNano":"%d","asInt":"1"}`, time.Now().UnixNano()+int64(at))
+		return `{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"g","gauge":{"dataPoints":[` + point + `]}},` +
+			`{"name":"c","sum":{"isMonotonic":true,"aggregationTemporality":1,"dataPoints":[` + point + `]}}]}]}]}`
+	}
+	for i, want := range []int{200, 429} {
+		req, err := http.NewRequest("POST", s.server.URL+"/v1/metrics", strings.NewReader(body(i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+s.tokens["slow"])
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != want || (want == 429) != (resp.Header.Get("Retry-After") != "") {
+			t.Errorf("request %d: %d %s, %v; want %d", i, resp.StatusCode, text, err, want)
+		}
+	}
+}
+
+// A body weighs what it may be once it is decompressed.
+func TestWeightOf(t *testing.T) {
+	for _, c := range []struct {
+		path, encoding string
+		length, want   int64
+	}{
+		{"/api/v1/push", "", 1000, 1000},
+		{"/api/v1/push", "", -1, 1e6},
+		{"/api/v1/push", "gzip", 1000, 1e6},
+		{"/api/v1/write", "snappy", 1000, 22000},
+		{"/api/v1/write", "", 1000, 22000}, // which is snappy all the same
+		{"/api/v1/write", "Snappy", 1000, 22000},
+		{"/api/v1/write", "snappy", math.MaxInt64, 1e6},
+		{"/v1/metrics", "", 1e9, 1e6},
+	} {
+		r := httptest.NewRequest("POST", c.path, nil)
+		r.ContentLength = c.length
+		r.Header.Set("Content-Encoding", c.encoding)
+		if got := app.WeightOf(r, 1e6); got != c.want {
+			t.Errorf("%s %q of %d bytes weighs %d, want %d", c.path, c.encoding, c.length, got, c.want)
+		}
 	}
 }

@@ -45,6 +45,8 @@ type Config struct {
 	// ScrapeConfigs are the jobs whose targets are scraped (scrape_configs,
 	// default none).
 	ScrapeConfigs []ScrapeConfig
+	// Logs are the access logs that are followed (logs, default none).
+	Logs []LogSource
 	// Ledger is when a counter is written and how long it is known (ledger).
 	Ledger Ledger
 	// Push is how pushes are understood (push).

@@ -136,6 +136,7 @@ storage: {retention: 30d, out_of_order_time_window: 1h}
 external_labels: {}
 remote_write: []
 scrape_configs: []
+logs: []
 ledger: {settle: 5m, heartbeat: 2m, idle: 1h, forget: 30d, horizon: 24h}
 push: {preset: "", rules: [], group_ttl: [], time: [], emf: {namespace: label, buckets: native, unitless: gauge}}
 otlp: {translation_strategy: UnderscoreEscapingWithSuffixes, promote_resource_attributes: [], keep_identifying_resource_attributes: false, promote_scope_metadata: false,

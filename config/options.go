@@ -40,6 +40,8 @@ var options = []option{
 		"Where all samples are sent, besides the embedded store."},
 	{"scrape_configs", func(c *Config) value { return scrapeConfigs{&c.ScrapeConfigs} },
 		"Jobs with static targets that are scraped."},
+	{"logs", func(c *Config) value { return logSources{&c.Logs} },
+		"Access logs that are followed: files, directories, prefixes of buckets."},
 	{"ledger.settle", func(c *Config) value { return duration{&c.Ledger.Settle, 0, day} },
 		"How long a counter is written at every tick after it has changed."},
 	{"ledger.heartbeat", func(c *Config) value { return duration{&c.Ledger.Heartbeat, time.Second, day} },

@@ -96,7 +96,8 @@ type Collector struct {
 	index    map[string]int // by key
 	all      []*collected
 	rejected []narthex.Rejection
-	work     int    // metrics and values, each once for each series
+	work     int    // dimensions, metrics and values, each once for each series
+	text     int    // bytes of dimensions and labels
 	key      []byte // scratch
 	// directives are those of events so far by their text, which is the same
 	// again and again.
@@ -115,6 +116,10 @@ type collected struct {
 // maxWork bounds what a collector does: in a few bytes an event can have many
 // series of many values.
 const maxWork = 1_000_000
+
+// maxText bounds, in bytes, the texts of dimensions and labels: an event says once
+// what is read for each set, and kept for each series.
+const maxText = 64 << 20
 
 // NewCollector returns an empty collector.
 func NewCollector(o Options) *Collector {
@@ -153,7 +158,7 @@ func (c *Collector) add(labels narthex.Labels, u unit, values []float64, time in
 	c.key = labels.AppendKey(c.key[:0])
 	i, found := c.index[string(c.key)]
 	if !found {
-		if err := c.room(); err != nil {
+		if err := c.room(len(c.key)); err != nil {
 			return err
 		}
 		i = len(c.all)
@@ -188,18 +193,37 @@ func (c *Collector) add(labels narthex.Labels, u unit, values []float64, time in
 	return nil
 }
 
-// room returns an error if there is none for one thing more.
-func (c *Collector) room() error {
+// room takes room for one thing more, whose labels have so many bytes. The error
+// is of kind [narthex.TooLarge].
+func (c *Collector) room(text int) error {
 	if len(c.all)+len(c.rejected) >= c.o.MaxSeries {
 		return narthex.Errorf(narthex.TooLarge, "there are more than %d series: send the events in several", c.o.MaxSeries)
+	}
+	return c.spend(text)
+}
+
+// spend counts bytes of dimensions and labels. The error is of kind
+// [narthex.TooLarge].
+func (c *Collector) spend(text int) error {
+	if c.text += text; c.text > maxText {
+		return narthex.Errorf(narthex.TooLarge, "the dimensions of all series have more than %d bytes: send the events in several", maxText)
+	}
+	return nil
+}
+
+// charge counts work. The error is of kind [narthex.TooLarge].
+func (c *Collector) charge(work int) error {
+	if c.work += work; c.work > maxWork {
+		return narthex.Errorf(narthex.TooLarge, "there are more than %d values in all series: send the events in several", maxWork)
 	}
 	return nil
 }
 
 func (c *Collector) reject(labels narthex.Labels, why string) error {
-	if err := c.room(); err != nil {
+	text := labels.String()
+	if err := c.room(len(text)); err != nil {
 		return err
 	}
-	c.rejected = append(c.rejected, narthex.Rejection{Series: labels.String(), Reason: why})
+	c.rejected = append(c.rejected, narthex.Rejection{Series: text, Reason: why})
 	return nil
 }

@@ -13,8 +13,17 @@ import (
 
 // The specification's bounds.
 const (
-	maxValues     = 100 // of a metric in one event
-	maxDimensions = 30  // of a set
+	maxValues     = 100  // of a metric in one event
+	maxDimensions = 30   // of a set
+	maxName       = 1024 // bytes of a name
+)
+
+// Bounds of what is read again and again: a member may be a dimension of many
+// sets and the value of many metrics. Both are generous: CloudWatch takes
+// dimensions of 1024 characters.
+const (
+	maxDimension = 8 << 10  // bytes of a dimension's JSON
+	maxNumbers   = 16 << 10 // bytes of a metric's JSON
 )
 
 // maxDirectives bounds the texts that a collector remembers.
@@ -116,9 +125,18 @@ func (c *Collector) directive(e *event, d *directive) error {
 	if len(sets) == 0 {
 		sets = []dimensions{nil}
 	}
+	if len(d.Namespace) > maxName {
+		return c.reject(nil, fmt.Sprintf("the namespace %s has %d bytes, the limit is %d", clip(d.Namespace), len(d.Namespace), maxName))
+	}
 	seen := make(map[string]bool)
 	for _, set := range sets {
+		if err := c.charge(1 + len(set)); err != nil {
+			return err
+		}
 		labels, err := c.labels(e, d, set)
+		if narthex.KindOf(err) == narthex.TooLarge {
+			return err
+		}
 		key := labels.String()
 		if err == nil && seen[key] { // two sets that come to the same are one
 			continue
@@ -149,6 +167,12 @@ func (c *Collector) labels(e *event, d *directive, set dimensions) (narthex.Labe
 		labels = append(labels, narthex.Label{Name: namespaceLabel, Value: d.Namespace})
 	}
 	for _, name := range set {
+		if len(name) > maxName {
+			return nil, fmt.Errorf("the name of the dimension %s has %d bytes, the limit is %d", clip(name), len(name), maxName)
+		}
+		if err := c.spend(min(len(e.members[name]), maxDimension)); err != nil {
+			return nil, err
+		}
 		value, err := text(e.members[name])
 		if err != nil {
 			return nil, fmt.Errorf("the dimension %s %w", clip(name), err)
@@ -168,6 +192,9 @@ func text(raw json.RawMessage) (string, error) {
 	if len(raw) == 0 {
 		return "", fmt.Errorf("is missing: the event needs a member of that name")
 	}
+	if len(raw) > maxDimension {
+		return "", fmt.Errorf("has %d bytes, the limit is %d", len(raw), maxDimension)
+	}
 	if err := json.Unmarshal(raw, &v); err != nil {
 		return "", fmt.Errorf("can't be read: %w", err)
 	}
@@ -182,6 +209,9 @@ func text(raw json.RawMessage) (string, error) {
 
 // metric adds one metric's values.
 func (c *Collector) metric(e *event, d *directive, m definition, labels narthex.Labels) error {
+	if len(m.Name) > maxName {
+		return c.reject(nil, fmt.Sprintf("the name of the metric %s has %d bytes, the limit is %d", clip(m.Name), len(m.Name), maxName))
+	}
 	u := unitOf(m.Unit, c.o.UnitlessHistograms)
 	name := u.name(m.Name)
 	if c.o.Namespace == NamespacePrefix && d.Namespace != "" && name != "" {
@@ -192,8 +222,8 @@ func (c *Collector) metric(e *event, d *directive, m definition, labels narthex.
 		return c.reject(full, "its name has no letter or digit: rename the metric")
 	}
 	values, err := numbers(e.members[m.Name], u)
-	if c.work += 1 + len(values); c.work > maxWork {
-		return narthex.Errorf(narthex.TooLarge, "there are more than %d values in all series: send the events in several", maxWork)
+	if err := c.charge(1 + len(values)); err != nil {
+		return err
 	}
 	if err != nil {
 		return c.reject(full, err.Error())
@@ -211,6 +241,8 @@ func numbers(raw json.RawMessage, u unit) ([]float64, error) {
 	switch {
 	case len(raw) == 0 || string(raw) == "null":
 		return nil, fmt.Errorf("the event has no value for it: it needs a member of the metric's name")
+	case len(raw) > maxNumbers:
+		return nil, fmt.Errorf("its value has %d bytes, the limit is %d: the format allows %d values in one event", len(raw), maxNumbers, maxValues)
 	case raw[0] == '[' && bytes.Contains(raw, []byte("null")): // which would be 0
 		err = errors.New("null")
 	case raw[0] == '[':

@@ -7,6 +7,8 @@
 //     goes back in the same format;
 //   - the batch of an SQS queue: the answer says which messages failed (the
 //     trigger has to have ReportBatchItemFailures);
+//   - a notification of S3, by itself or in SQS, SNS or EventBridge, and the
+//     message of a CloudWatch Logs subscription, both of which bring logs;
 //   - the schedule of an EventBridge rule, which stands for the command tick;
 //   - a command by hand, or as the input of an EventBridge Scheduler:
 //     {"narthex": "tick"}.
@@ -41,6 +43,13 @@ type Function struct {
 	// SQS is to hand out again; it deletes the others. Nil means that a batch is
 	// an event like any unknown one.
 	Queue func(ctx context.Context, messages []Message) (failed []string)
+	// Object takes an object that S3 tells of, by itself or through SQS, SNS or
+	// EventBridge; after an error the event is delivered again. Nil means that
+	// such an event is one like any unknown one.
+	Object func(ctx context.Context, o Object) error
+	// CloudWatch takes what a subscription of CloudWatch Logs sent, as it was
+	// compressed. Nil means that such an event is one like any unknown one.
+	CloudWatch func(ctx context.Context, data []byte) error
 	// Commands are what the function can be told to do, by name.
 	Commands map[string]Command
 	// RequestID returns Lambda's id of the invocation, "" if there is none. Nil
@@ -55,11 +64,12 @@ type Function struct {
 // line is what the log says of an invocation.
 type line struct {
 	requestID    string
-	event        string // "http", "sqs", "schedule", "direct" or "unknown"
+	event        string // "http", "sqs", "s3", "awslogs", "schedule", "direct" or "unknown"
 	method, path string // of an HTTP request
 	status       int    // of its answer
 	messages     int    // of a batch
 	failed       int    // of the messages
+	objects      int    // that an S3 notification tells of
 	command      string
 }
 
@@ -70,6 +80,8 @@ func (l *line) attrs() []slog.Attr {
 		return []slog.Attr{slog.String("method", clip(l.method)), slog.String("path", clip(l.path)), slog.Int("status", l.status)}
 	case "sqs":
 		return []slog.Attr{slog.Int("messages", l.messages), slog.Int("failed", l.failed)}
+	case "s3":
+		return []slog.Attr{slog.Int("objects", l.objects)}
 	case "schedule", "direct":
 		return []slog.Attr{slog.String("command", clip(l.command))}
 	}
@@ -115,11 +127,25 @@ func (f *Function) dispatch(ctx context.Context, event []byte, l *line) ([]byte,
 	case e != nil && f.HTTP != nil:
 		return f.answerHTTP(ctx, e, l)
 	}
-	if f.Queue != nil {
+	if f.Queue != nil || f.Object != nil {
 		if messages, ok, err := parseQueue(event); err != nil {
 			return nil, err
 		} else if ok {
 			return f.answerQueue(ctx, messages, l)
+		}
+	}
+	if f.Object != nil {
+		if objects, ok, err := parseObjects(event, 0); err != nil {
+			return nil, err
+		} else if ok {
+			return f.answerObjects(ctx, objects, l)
+		}
+	}
+	if f.CloudWatch != nil {
+		if data, ok, err := parseCloudWatch(event); err != nil {
+			return nil, err
+		} else if ok {
+			return f.answerCloudWatch(ctx, data, l)
 		}
 	}
 	if name, kind := parseCommand(event); kind != "" && len(f.Commands) > 0 {

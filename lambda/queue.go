@@ -68,7 +68,7 @@ func (f *Function) answerQueue(ctx context.Context, messages []Message, l *line)
 		err    error
 	}
 	r, ok := within(ctx, func(ctx context.Context) (r result) {
-		r.err = f.guarded(ctx, l.requestID, func() { r.failed = f.Queue(ctx, messages) })
+		r.err = f.guarded(ctx, l.requestID, func() { r.failed = f.takeMessages(ctx, messages) })
 		return r
 	})
 	switch {

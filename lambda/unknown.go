@@ -33,6 +33,12 @@ func (f *Function) unhandled(what string) error {
 	if f.Queue != nil {
 		handled = append(handled, "batches of an SQS queue")
 	}
+	if f.Object != nil {
+		handled = append(handled, "notifications of S3")
+	}
+	if f.CloudWatch != nil {
+		handled = append(handled, "subscriptions of CloudWatch Logs")
+	}
 	if len(f.Commands) > 0 {
 		handled = append(handled, `schedules of EventBridge`, `commands such as {"narthex": "tick"}`)
 	}

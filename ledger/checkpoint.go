@@ -75,17 +75,19 @@ func (s *State) encodeGroups(enc *encoder) map[*group]uint64 {
 }
 
 func (s *State) encodeAccounts(enc *encoder, groups map[*group]uint64) {
-	table := make(map[string]uint64)
-	var words []string
+	room := len(s.accounts) + len(s.accounts)/4 // most series differ in one label
+	table, words := make(map[string]uint64, room), make([]string, 0, room)
+	size := 0
 	ref := func(w string) uint64 {
 		n, ok := table[w]
 		if !ok {
 			n = uint64(len(words))
 			table[w], words = n, append(words, w)
+			size += len(w) + 2
 		}
 		return n
 	}
-	body := encoder{}
+	body := encoder{make([]byte, 0, 48*len(s.accounts))}
 	for _, a := range s.accounts {
 		body.uint(uint64(len(a.labels)))
 		for _, l := range a.labels {
@@ -107,6 +109,7 @@ func (s *State) encodeAccounts(enc *encoder, groups map[*group]uint64) {
 		body.int(s.last - a.event)
 		a.encodeSources(&body)
 	}
+	enc.b = slices.Grow(enc.b, size+len(body.b)+64)
 	enc.uint(uint64(len(words)))
 	for _, w := range words {
 		enc.string(w)
@@ -214,10 +217,7 @@ func (s *State) decodeGroups(d *decoder) []*group {
 }
 
 func (s *State) decodeAccounts(d *decoder, groups []*group) {
-	words := make([]string, 0, d.count(1))
-	for range cap(words) {
-		words = append(words, d.string())
-	}
+	words := d.words()
 	word := func() string {
 		i := d.uint()
 		if i >= uint64(len(words)) {
@@ -227,10 +227,22 @@ func (s *State) decodeAccounts(d *decoder, groups []*group) {
 		return words[i]
 	}
 	n := d.count(17)
-	s.accounts = make([]*account, 0, n)
-	for range n {
-		a := &account{labels: make(narthex.Labels, 0, d.count(2))}
-		for range cap(a.labels) {
+	s.accounts, s.byKey = make([]*account, 0, n), make(map[string]*account, n)
+	var slab []account
+	var labels narthex.Labels
+	var buf []byte
+	for i := range n {
+		if len(slab) == 0 {
+			slab = make([]account, min(n-i, slabSize))
+		}
+		a := &slab[0]
+		slab = slab[1:]
+		many := d.count(2)
+		if len(labels) < many {
+			labels = make(narthex.Labels, max(many, slabSize))
+		}
+		a.labels, labels = labels[:0:many], labels[many:]
+		for range many {
 			a.labels = append(a.labels, narthex.Label{Name: word(), Value: word()})
 		}
 		a.family, a.unit, a.help, a.typ = word(), word(), word(), narthex.Type(d.byte())
@@ -241,7 +253,8 @@ func (s *State) decodeAccounts(d *decoder, groups []*group) {
 		a.changed, a.written, a.event = s.last-d.int(), s.last-d.int(), s.last-d.int()
 		a.decodeSources(d)
 		s.memories += len(a.sources)
-		key := string(a.labels.AppendKey(nil))
+		buf = a.labels.AppendKey(buf[:0])
+		key := string(buf)
 		s.add(key, a)
 		switch {
 		case number > uint64(len(groups)):
@@ -260,6 +273,30 @@ func (s *State) decodeAccounts(d *decoder, groups []*group) {
 	if len(s.byKey) != n {
 		d.fail()
 	}
+}
+
+// slabSize is how many accounts, or labels, are allocated at a time.
+const slabSize = 256
+
+// words reads the table of strings. They share one piece of memory.
+func (d *decoder) words() []string {
+	n := d.count(1)
+	ends := make([][2]int, 0, n)
+	table := d.b
+	for range n {
+		size := d.uint()
+		from := len(table) - len(d.b)
+		ends = append(ends, [2]int{from, from + len(d.raw(size))})
+	}
+	if d.err != nil {
+		return nil
+	}
+	text := string(table[:len(table)-len(d.b)])
+	words := make([]string, 0, n)
+	for _, e := range ends {
+		words = append(words, text[e[0]:e[1]])
+	}
+	return words
 }
 
 // Segment is a part of the ids that a state has seen, which is stored once, on

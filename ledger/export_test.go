@@ -25,7 +25,7 @@ func ParseRecord(b []byte) (again []byte, err error) {
 		return nil, err
 	}
 	if r.entry == nil {
-		return appendTick(nil, r.tick, r.taken, r.interval), nil
+		return appendTick(nil, r.tick, r.taken, r.interval, r.behind), nil
 	}
 	return appendEntry(nil, r.entry), nil
 }

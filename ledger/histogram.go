@@ -244,7 +244,7 @@ func (a *account) expand(h *narthex.Histogram, t int64, marker bool) []narthex.S
 	out := make([]narthex.Series, 0, len(h.Bounds)+3)
 	add := func(ls narthex.Labels, v float64) {
 		if marker {
-			v = staleMarker()
+			v = narthex.StaleMarker()
 		}
 		out = append(out, narthex.Series{
 			Labels: ls, Type: narthex.TypeHistogram, Family: name, Unit: a.unit, Help: a.help,

@@ -286,6 +286,9 @@ func (in *importer) minutes(a *account, x *exportMinutes) error {
 	if x.Lateness > maxLateness.Milliseconds() || x.Upto > in.s.last || a.group != nil {
 		return errors.New("it can't be written by the minute")
 	}
+	if max(a.changed, a.written) > x.Upto {
+		return errors.New("it was written after the minutes that are written")
+	}
 	last := x.Upto
 	for _, m := range x.Pending {
 		h, err := m.Histogram.histogram()

@@ -35,6 +35,18 @@ func (f *inflight) begin() (done func()) {
 	}
 }
 
+// behind returns how many of the last things begun span all that are still under
+// way: what was begun before those has arrived.
+func (f *inflight) behind() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	oldest := f.next
+	for n := range f.open {
+		oldest = min(oldest, n)
+	}
+	return f.next - oldest
+}
+
 // mark returns a number that is above those of all that was begun so far.
 func (f *inflight) mark() uint64 {
 	f.mu.Lock()

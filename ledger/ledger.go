@@ -131,14 +131,20 @@ type counters struct {
 	logErr                                                     atomic.Pointer[error] // of the last write of the log
 }
 
+// storeName is the destination that is Options.Sink.
+const storeName = "store"
+
 // Open opens or makes the ledger in o.Dir. What the log holds beyond the
 // checkpoint is folded again and its samples are written again.
 func Open(ctx context.Context, o Options) (*Ledger, error) {
 	l := prepare(o)
 	if o.Sink != nil {
-		l.destinations = append(l.destinations, l.destination("store", o.Sink))
+		l.destinations = append(l.destinations, l.destination(storeName, o.Sink))
 	}
 	for name, sink := range o.Others {
+		if name == storeName && o.Sink != nil {
+			return nil, fmt.Errorf("open the ledger: two destinations are called %s", name)
+		}
 		l.destinations = append(l.destinations, l.destination(name, sink))
 	}
 	slices.SortFunc(l.destinations, func(a, b *destination) int { return strings.Compare(a.name, b.name) })
@@ -273,13 +279,7 @@ const passWait = 10 * time.Second
 func (l *Ledger) pass(ctx context.Context, b *narthex.Batch, series []narthex.Series, done func()) {
 	ctx, cancel := context.WithTimeout(ctx, passWait)
 	defer cancel()
-	var left atomic.Int64
-	left.Store(int64(len(l.destinations)))
-	settled := func() {
-		if left.Add(-1) == 0 {
-			done()
-		}
-	}
+	settled := l.whenAll(done)
 	if len(l.destinations) == 1 {
 		b.Rejected = append(b.Rejected, l.destinations[0].outbox.pass(ctx, b, series, settled)...)
 		return
@@ -293,6 +293,32 @@ func (l *Ledger) pass(ctx context.Context, b *narthex.Batch, series []narthex.Se
 	all.Wait()
 	for _, r := range rejected {
 		b.Rejected = append(b.Rejected, r...)
+	}
+}
+
+// whenAll returns what each destination calls once, of which the last calls done.
+func (l *Ledger) whenAll(done func()) func() {
+	left := new(atomic.Int64)
+	left.Store(int64(len(l.destinations)))
+	return func() {
+		if left.Add(-1) == 0 {
+			done()
+		}
+	}
+}
+
+// passAgain is pass for what the log says may not have arrived before a crash.
+// The store takes it at once; for others, which may be slow or away, it goes into
+// their outboxes, so that a start never waits for the network.
+func (l *Ledger) passAgain(ctx context.Context, b *narthex.Batch, series []narthex.Series, done func()) {
+	settled := l.whenAll(done)
+	for _, d := range l.destinations {
+		own := cloned(series)
+		if d.name == storeName {
+			d.outbox.pass(ctx, b, own, settled)
+			continue
+		}
+		d.outbox.keep(passage{&narthex.Batch{Received: b.Received, Series: own}, settled})
 	}
 }
 
@@ -386,8 +412,7 @@ func (l *Ledger) Close() error {
 		l.closed = errors.Join(l.closed, l.wal.close())
 		l.endSave()
 		for _, d := range l.destinations {
-			d.outbox.running.Wait()
-			l.closed = errors.Join(l.closed, d.outbox.spool.close())
+			l.closed = errors.Join(l.closed, d.outbox.close())
 		}
 		l.unlock()
 	})

@@ -203,13 +203,12 @@ func (l *Ledger) tick(t *tickRequest) {
 		l.state.Took(d.name, d.taken.Load(), l.policy)
 	}
 	l.mu.Unlock()
-	if err := l.log([][]byte{appendTick(nil, at, l.state.taken, l.policy.Interval)}); err != nil {
+	if err := l.log([][]byte{appendTick(nil, at, l.state.taken, l.policy.Interval, l.inflight.behind())}); err != nil {
 		t.done <- err
 		return
 	}
 	l.mu.Lock()
-	_, values := l.state.Tick(at, l.policy)
-	loads := l.loads(values)
+	loads := l.loads(l.state.advance(at, l.policy))
 	l.mu.Unlock()
 	l.stats.ticks.Add(1)
 	if lost := l.state.lost; lost > l.lost {

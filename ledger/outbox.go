@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -24,9 +25,11 @@ type outbox struct {
 	closing <-chan struct{}
 	spool   *spool
 	dropped atomic.Uint64 // samples
+	after   atomic.Int64  // ns; how long the sink asked to be left alone
 
 	mu      sync.Mutex
 	behind  bool // something waits
+	closed  bool // what comes too late stays in the log
 	queue   []passage
 	samples int // in the queue
 	running sync.WaitGroup
@@ -76,6 +79,15 @@ func cloned(series []narthex.Series) []narthex.Series {
 	return series
 }
 
+// close waits until nothing is delivered any more, and closes the spool.
+func (o *outbox) close() error {
+	o.mu.Lock()
+	o.closed = true
+	o.mu.Unlock()
+	o.running.Wait()
+	return o.spool.close()
+}
+
 // begin starts to deliver what waits from an earlier run.
 func (o *outbox) begin() {
 	if o.spool.waiting() > 0 {
@@ -97,6 +109,10 @@ func (o *outbox) write(ctx context.Context, b *narthex.Batch) bool {
 	err := o.sink.Write(ctx, b)
 	if err != nil && !narthex.IsRejected(err) {
 		o.stats.sinkErrors.Add(1)
+		var asked *narthex.Error
+		if errors.As(err, &asked) {
+			o.after.Store(int64(asked.After))
+		}
 		o.log.Warn("the store does not take samples; they are in the log and will be tried again", "err", err)
 		return false
 	}
@@ -114,6 +130,9 @@ func (o *outbox) write(ctx context.Context, b *narthex.Batch) bool {
 func (o *outbox) keep(p passage) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.closed {
+		return
+	}
 	if len(o.queue) == 0 { // else it would overtake
 		err := o.spool.add(p.batch)
 		if err == nil {
@@ -135,9 +154,14 @@ func count(b *narthex.Batch) (n int) {
 	return n
 }
 
-// mostPause is how long what waits is left alone at most: the sink has its own
-// patience with each attempt.
-const mostPause = 15 * time.Second
+// What waits is left alone for firstPause, then for longer, up to mostPause,
+// or, if the sink asked for more, up to mostAsked. The sink has its own patience
+// with each attempt, so that it is no blip that is waited for.
+const (
+	firstPause = 5 * time.Second
+	mostPause  = 15 * time.Second
+	mostAsked  = 5 * time.Minute
+)
 
 // run empties the queue, and gives up when the ledger is closed: the log still
 // has what is left.
@@ -153,8 +177,8 @@ func (o *outbox) run() {
 		case <-alive.Done():
 		}
 	}()
-	for pause := time.Second; ; {
-		wait.Reset(pause)
+	for pause := firstPause; ; {
+		wait.Reset(max(pause, min(time.Duration(o.after.Swap(0)), mostAsked)))
 		select {
 		case <-wait.C:
 		case <-o.closing:
@@ -210,8 +234,8 @@ func (o *outbox) again(ctx context.Context, b *narthex.Batch) bool {
 	if !o.write(ctx, b) {
 		return false
 	}
-	for _, r := range b.Rejected {
-		o.log.Warn("the store refused a sample that waited for it", "series", r.Series, "reason", r.Reason)
+	if n := len(b.Rejected); n > 0 {
+		o.log.Warn("the store refused samples that waited for it", "series", n, "first", b.Rejected[0].Series, "reason", b.Rejected[0].Reason)
 	}
 	return true
 }

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"narthex"
@@ -117,13 +118,15 @@ func (d *decoder) exemplars(received int64) []narthex.Exemplar {
 }
 
 // appendTick appends the record of the tick t. taken is the newest tick that
-// the store has taken by then.
-func appendTick(dst []byte, t, taken int64, interval time.Duration) []byte {
+// the store has taken by then, behind how many of the last entries that bring
+// samples with times of their own span all that have not arrived.
+func appendTick(dst []byte, t, taken int64, interval time.Duration, behind uint64) []byte {
 	enc := encoder{dst}
 	enc.byte(recordTick)
 	enc.int(t)
 	enc.int(t - taken)
 	enc.uint(uint64(interval.Milliseconds()))
+	enc.uint(behind)
 	return enc.b
 }
 
@@ -133,6 +136,7 @@ type record struct {
 	tick     int64
 	taken    int64
 	interval time.Duration
+	behind   uint64 // see appendTick; all ones if the record does not say it
 }
 
 func parseRecord(b []byte) (record, error) {
@@ -148,6 +152,10 @@ func parseRecord(b []byte) (record, error) {
 	case recordTick:
 		r.tick = d.int()
 		r.taken, r.interval = r.tick-d.int(), time.Duration(d.uint())*time.Millisecond
+		r.behind = math.MaxUint64
+		if len(d.b) > 0 {
+			r.behind = d.uint()
+		}
 		if d.err == nil && (r.tick <= 0 || r.interval <= 0) {
 			d.fail()
 		}

@@ -146,6 +146,7 @@ func (s *State) merge(from *State, p Policy) (kept []narthex.Rejection) {
 			s.leads = append(s.leads, l)
 		}
 	}
+	s.leads = slices.Clone(s.leads) // a destination may be reading it
 	slices.SortStableFunc(s.leads, func(x, y lead) int { return int(x.tick - y.tick) })
 	for _, seg := range from.ids.closed {
 		own := *seg

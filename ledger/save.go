@@ -96,19 +96,7 @@ type snapshot struct {
 	file     int
 	inflight *inflight
 	mark     uint64
-	sinks    []narthex.Sink
-}
-
-// syncer is a sink whose writes survive the process but perhaps not a power
-// cut until Sync has returned.
-type syncer interface{ Sync() error }
-
-func (l *Ledger) sinks() []narthex.Sink {
-	var out []narthex.Sink
-	for _, d := range l.destinations {
-		out = append(out, d.sink.(guarded).Sink)
-	}
-	return out
+	sinks    []*destination
 }
 
 // snapshot begins a new log file, so that the files before it and the snapshot
@@ -118,7 +106,7 @@ func (l *Ledger) snapshot() (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &snapshot{prev: l.entry, file: file, segments: make(map[string][]byte), inflight: l.inflight, mark: l.inflight.mark(), sinks: l.sinks()}
+	s := &snapshot{prev: l.entry, file: file, segments: make(map[string][]byte), inflight: l.inflight, mark: l.inflight.mark(), sinks: l.destinations}
 	named := make(map[string]bool)
 	for _, seg := range l.state.Segments(func(first int64) string {
 		key := fmt.Sprintf("ids/%d-%d", first, file)
@@ -148,12 +136,9 @@ func (s *snapshot) save(ctx context.Context, store state.Store) checkpointed {
 		c.err = fmt.Errorf("the store has not taken all samples: %w", err)
 		return c
 	}
-	for _, sink := range s.sinks {
-		if sink, ok := sink.(syncer); ok {
-			if err := sink.Sync(); err != nil {
-				c.err = fmt.Errorf("sync the store: %w", err)
-				return c
-			}
+	for _, d := range s.sinks {
+		if c.err = d.sync(); c.err != nil {
+			return c
 		}
 	}
 	for key, data := range s.segments {
@@ -241,12 +226,13 @@ func (l *Ledger) replay(ctx context.Context, dir string, first int) error {
 	if err != nil {
 		return err
 	}
+	var again []*narthex.Batch // samples that may not have arrived
 	for i, n := range files {
 		l.wal.number = n
 		if n < first {
 			continue
 		}
-		next, torn, err := readLog(logPath(dir, n), l.wal.next, i == len(files)-1, func(r record) error { return l.redo(ctx, r) })
+		next, torn, err := readLog(logPath(dir, n), l.wal.next, i == len(files)-1, func(r record) error { return l.redo(r, &again) })
 		if err != nil {
 			return err
 		}
@@ -255,6 +241,9 @@ func (l *Ledger) replay(ctx context.Context, dir string, first int) error {
 			l.stats.torn.Add(uint64(torn))
 			l.o.Logger.Warn("cut an unfinished write off the log's end; it had not been acknowledged", "file", logPath(dir, n), "bytes", torn)
 		}
+	}
+	for _, b := range again {
+		l.passAgain(ctx, b, b.Series, l.inflight.begin())
 	}
 	if len(l.destinations) == 1 { // then what counts as written is what it has taken
 		d := l.destinations[0]
@@ -267,13 +256,17 @@ func (l *Ledger) replay(ctx context.Context, dir string, first int) error {
 	return err
 }
 
-// redo does again what a record says.
-func (l *Ledger) redo(ctx context.Context, r record) error {
+// redo does again what a record says. It adds to again what has to be passed on
+// once more, and takes from it what a tick says has arrived.
+func (l *Ledger) redo(r record, again *[]*narthex.Batch) error {
 	p := l.policy
 	if r.entry == nil {
 		p.Interval = r.interval
 		l.state.Confirm(r.taken)
 		l.state.Tick(r.tick, p) // what was not taken of it goes out with the next
+		if n := uint64(len(*again)); n > r.behind {
+			*again = (*again)[n-r.behind:]
+		}
 		return nil
 	}
 	l.stats.replayed.Add(1)
@@ -286,7 +279,7 @@ func (l *Ledger) redo(ctx context.Context, r record) error {
 		l.o.Logger.Debug("series of a logged entry are rejected, as they were", "series", n, "first", out.Rejected[0].Series, "reason", out.Rejected[0].Reason)
 	}
 	if len(out.Samples) > 0 {
-		l.pass(ctx, &narthex.Batch{Received: r.entry.received()}, out.Samples, l.inflight.begin())
+		*again = append(*again, &narthex.Batch{Received: r.entry.received(), Series: out.Samples})
 	}
 	return nil
 }

@@ -4,10 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"iter"
 	"log/slog"
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,9 +53,9 @@ func (l *Ledger) destination(name string, sink narthex.Sink) *destination {
 func (l *Ledger) openOutboxes() error {
 	for _, d := range l.destinations {
 		bounds := l.o.Bounds[d.name]
-		s, err := openSpool(filepath.Join(l.o.Dir, "outbox", url.PathEscape(d.name)), &spool{
+		s, err := openSpool(filepath.Join(l.o.Dir, "outbox", outboxName(d.name)), &spool{
 			log: d.log, max: cmp.Or(bounds.Bytes, l.o.OutboxBytes), age: cmp.Or(bounds.Age, l.o.OutboxAge), now: l.o.Now,
-			dropped: func(samples int) { d.outbox.dropped.Add(uint64(samples)) },
+			dropped: func(samples int) { d.outbox.dropped.Add(uint64(samples)) }, sync: d.sync,
 		})
 		if err != nil {
 			return err
@@ -63,6 +66,20 @@ func (l *Ledger) openOutboxes() error {
 	return nil
 }
 
+// outboxName returns the directory of what waits for a destination.
+func outboxName(name string) string {
+	switch escaped := url.PathEscape(name); {
+	case escaped == "":
+		return "%"
+	case strings.Trim(escaped, ".") == "": // else it would be a directory above
+		return strings.ReplaceAll(escaped, ".", "%2E")
+	case len(escaped) > 200: // file systems take 255
+		return fmt.Sprintf("%.160s%%%x", escaped, NewID("", name))
+	default:
+		return escaped
+	}
+}
+
 func (d *destination) busy() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -71,8 +88,9 @@ func (d *destination) busy() bool {
 
 // load is what a tick brings one destination.
 type load struct {
-	tick          int64
-	leads, values []narthex.Series
+	tick   int64
+	leads  iter.Seq[[]narthex.Series]
+	values []narthex.Series
 }
 
 // start writes the load in a goroutine of its own and calls done with the
@@ -99,13 +117,36 @@ func (d *destination) start(ctx context.Context, what load, now time.Time, done 
 
 // send writes the leads and then the values.
 func (d *destination) send(ctx context.Context, what load) error {
-	if err := d.write(ctx, what.leads); err != nil {
-		return err
+	for leads := range what.leads {
+		if err := d.write(ctx, leads); err != nil {
+			return err
+		}
 	}
 	if err := d.write(ctx, what.values); err != nil {
 		return err
 	}
+	if err := d.sync(); err != nil {
+		return err
+	}
 	d.taken.Store(what.tick)
+	return nil
+}
+
+// syncer is a sink whose writes survive the process but perhaps not a power
+// cut until Sync has returned.
+type syncer interface{ Sync() error }
+
+// sync returns once what the sink has taken survives a power cut: only then may
+// the ledger's own copy go.
+func (d *destination) sync() error {
+	s, ok := d.sink.(guarded).Sink.(syncer)
+	if !ok {
+		return nil
+	}
+	if err := s.Sync(); err != nil {
+		d.stats.sinkErrors.Add(1)
+		return fmt.Errorf("sync the store: %w", err)
+	}
 	return nil
 }
 
@@ -144,14 +185,31 @@ func (l *Ledger) loads(values []narthex.Series) map[*destination]load {
 			l.stats.ticksSkipped.Add(1)
 			continue
 		}
-		what := load{tick: l.state.last}
-		what.leads, what.values = l.state.For(d.name, values)
+		what := load{tick: l.state.last, leads: l.inParts(l.state.leadsAfter(l.state.Taken(d.name))), values: l.state.lacks(d.name, values)}
 		if len(l.destinations) > 1 {
 			what.values = slices.Clone(what.values)
 		}
 		out[d] = what
 	}
 	return out
+}
+
+// leadsAtOnce is how many leads a destination is given at a time. After hours of
+// its absence there are many, and it may be away still.
+const leadsAtOnce = 2000
+
+// inParts returns the leads as series, some at a time.
+func (l *Ledger) inParts(leads []lead) iter.Seq[[]narthex.Series] {
+	return func(yield func([]narthex.Series) bool) {
+		for part := range slices.Chunk(leads, leadsAtOnce) {
+			l.mu.RLock() // the loop may rename what the accounts are
+			series := rendered(part)
+			l.mu.RUnlock()
+			if !yield(series) {
+				return
+			}
+		}
+	}
 }
 
 // Destination is what is known of one place that samples are written to.

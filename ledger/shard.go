@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"slices"
@@ -201,6 +202,7 @@ func Join(parts ...*State) (*State, error) {
 		out.memories += p.memories
 		out.leads = append(out.leads, p.leads...)
 	}
+	slices.SortStableFunc(out.leads, func(x, y lead) int { return cmp.Compare(x.tick, y.tick) })
 	return out, nil
 }
 

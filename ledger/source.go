@@ -157,6 +157,9 @@ func (a *account) forgetSources(before int64) int {
 
 func (a *account) encodeSources(enc *encoder) {
 	enc.uint(uint64(len(a.sources)))
+	if len(a.sources) == 0 {
+		return
+	}
 	ids := slices.SortedFunc(maps.Keys(a.sources), func(x, y ID) int { return bytes.Compare(x[:], y[:]) })
 	for _, id := range ids {
 		m := a.sources[id]

@@ -21,6 +21,7 @@ type spool struct {
 	age     time.Duration // of the samples' arrival
 	now     func() time.Time
 	dropped func(samples int)
+	sync    func() error // makes durable what the destination has taken
 
 	mu    sync.Mutex
 	wal   wal
@@ -30,6 +31,7 @@ type spool struct {
 type spoolFile struct {
 	number int
 	bytes  int64
+	old    int // samples of it that were given up as too old
 }
 
 // spoolFileSize is how large a file grows: what is in memory while it is
@@ -60,7 +62,7 @@ func openSpool(dir string, s *spool) (*spool, error) {
 			return nil, err
 		}
 		s.wal.number = n
-		s.files = append(s.files, spoolFile{n, info.Size()})
+		s.files = append(s.files, spoolFile{number: n, bytes: info.Size()})
 	}
 	return s, nil
 }
@@ -92,7 +94,7 @@ func (s *spool) add(b *narthex.Batch) error {
 func (s *spool) rotate() error {
 	n, err := s.wal.rotate()
 	if err == nil {
-		s.files = append(s.files, spoolFile{n, s.wal.size})
+		s.files = append(s.files, spoolFile{number: n, bytes: s.wal.size})
 	}
 	return err
 }
@@ -117,18 +119,12 @@ func (s *spool) waiting() int64 {
 // drop gives up the oldest file.
 func (s *spool) drop(why string) {
 	path := logPath(s.wal.dir, s.files[0].number)
-	samples, first := 0, ""
+	var all givenUp
 	_, _, err := readLog(path, 0, false, func(r record) error {
-		for i := range r.entry.items {
-			if first == "" {
-				first = keyText(r.entry.items[i].key)
-			}
-			samples += len(r.entry.items[i].samples)
-		}
+		all.add(r.entry)
 		return nil
 	})
-	s.log.Error("samples that waited for a destination are given up: "+why, "samples", samples, "first", first, "err", err)
-	s.dropped(samples)
+	s.giveUp(all, why, err)
 	s.remove()
 }
 
@@ -165,22 +161,17 @@ func (s *spool) deliver(write func(*narthex.Batch) bool) (empty bool, err error)
 		if err != nil || path == "" {
 			return err == nil, err
 		}
-		var batches []*narthex.Batch
-		if _, _, err = readLog(path, 0, false, func(r record) error {
-			batches = joined(batches, r.entry)
-			return nil
-		}); err != nil {
+		batches, err := s.read(number, path)
+		if err != nil {
 			return false, err
 		}
-		late := s.now().Add(-s.age)
 		for _, b := range batches {
-			if b.Received.Before(late) {
-				n := count(b)
-				s.log.Error("samples that waited for a destination are given up: they are too old", "samples", n, "first", b.Series[0].Labels.String(), "received", b.Received)
-				s.dropped(n)
-			} else if !write(b) {
+			if !write(b) {
 				return false, nil
 			}
+		}
+		if err := s.sync(); err != nil {
+			return false, err
 		}
 		s.mu.Lock()
 		if len(s.files) > 0 && s.files[0].number == number {
@@ -188,6 +179,48 @@ func (s *spool) deliver(write func(*narthex.Batch) bool) (empty bool, err error)
 		}
 		s.mu.Unlock()
 	}
+}
+
+// read returns what waits in a file, without what is too old.
+func (s *spool) read(number int, path string) (batches []*narthex.Batch, err error) {
+	late, old := s.now().Add(-s.age), givenUp{}
+	_, _, err = readLog(path, 0, false, func(r record) error {
+		if r.entry.received().Before(late) {
+			old.add(r.entry)
+		} else {
+			batches = joined(batches, r.entry)
+		}
+		return nil
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.files) > 0 && s.files[0].number == number && old.samples > s.files[0].old {
+		now := old.samples
+		old.samples -= s.files[0].old // those were told before
+		s.files[0].old = now
+		s.giveUp(old, "they are too old", nil)
+	}
+	return batches, err
+}
+
+// givenUp is what is told of samples that a destination is not given.
+type givenUp struct {
+	samples int
+	first   string // series
+}
+
+func (g *givenUp) add(e *Entry) {
+	for i := range e.items {
+		if g.first == "" {
+			g.first = keyText(e.items[i].key)
+		}
+		g.samples += len(e.items[i].samples)
+	}
+}
+
+func (s *spool) giveUp(g givenUp, why string, err error) {
+	s.log.Error("samples that waited for a destination are given up: "+why, "samples", g.samples, "first", g.first, "err", err)
+	s.dropped(g.samples)
 }
 
 // joined appends an entry's series to the last batch, or begins another: a

@@ -87,7 +87,7 @@ func (s *State) Fold(e *Entry, now int64, p Policy) (Outcome, error) {
 		} else {
 			a := s.account(it)
 			if it.as == narthex.AsDelta && a.awaits(e) {
-				s.foldMinutes(a, e, it)
+				s.foldMinutes(a, e, s.increments(e, it, a))
 			} else {
 				a.fold(s.increments(e, it, a))
 			}

@@ -45,11 +45,15 @@ func (s *State) Took(destination string, t int64, p Policy) {
 // been made, whose values are given: one that was away for so long that the
 // others went on is given the newest value of all that it lacks.
 func (s *State) For(destination string, values []narthex.Series) (leads, all []narthex.Series) {
-	taken := s.Taken(destination)
-	if taken < s.taken {
-		values = s.Restate(taken)
+	return s.Leads(s.Taken(destination)), s.lacks(destination, values)
+}
+
+// lacks returns the values of For.
+func (s *State) lacks(destination string, values []narthex.Series) []narthex.Series {
+	if taken := s.Taken(destination); taken < s.taken {
+		return s.Restate(taken)
 	}
-	return s.Leads(taken), values
+	return values
 }
 
 func (s *State) behind(taken int64, settle time.Duration) bool {

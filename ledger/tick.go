@@ -2,16 +2,10 @@ package ledger
 
 import (
 	"cmp"
-	"math"
 	"time"
 
 	"narthex"
 )
-
-// staleMarker is the value that ends a series: Prometheus's staleness marker.
-//
-// Source: prometheus/model/value.StaleNaN; remote write 1.0, "Stale Markers".
-func staleMarker() float64 { return math.Float64frombits(0x7ff0000000000002) }
 
 // Grid returns the tick's time for now: the newest multiple of interval that
 // is not later. Both are in ms.
@@ -25,10 +19,16 @@ func Grid(now int64, interval time.Duration) int64 {
 // their own, then the values at t. A tick that is not later than the last one
 // does nothing.
 func (s *State) Tick(t int64, p Policy) (leads, values []narthex.Series) {
-	p = p.withDefaults()
 	if t <= s.last {
 		return nil, nil
 	}
+	values = s.advance(t, p.withDefaults())
+	return s.Leads(s.taken), values
+}
+
+// advance makes the tick t, which is later than the last one, and returns its
+// values. Its leads are in the state.
+func (s *State) advance(t int64, p Policy) (values []narthex.Series) {
 	// Ids expire by the tick before this one: a clock that leaps ahead for a
 	// moment does not make the ledger forget.
 	before := s.last - p.Horizon.Milliseconds()
@@ -39,12 +39,12 @@ func (s *State) Tick(t int64, p Policy) (leads, values []narthex.Series) {
 
 	drop := false
 	for _, a := range s.accounts {
+		s.memories -= a.forgetSources(t - p.Horizon.Milliseconds())
 		if a.minutes != nil {
 			s.tickMinutes(a, t, p)
 			drop = drop || a.over(t, s.taken, p)
 			continue
 		}
-		s.memories -= a.forgetSources(t - p.Horizon.Milliseconds())
 		if at, ok := a.lead(t, p); ok {
 			s.leads = append(s.leads, lead{a: a, tick: t, at: at, value: a.wrote, hist: a.wroteHist})
 		}
@@ -57,7 +57,7 @@ func (s *State) Tick(t int64, p Policy) (leads, values []narthex.Series) {
 		s.forget(func(a *account) bool { return a.over(t, s.taken, p) })
 	}
 	s.dropLeads(0)
-	return s.Leads(s.taken), values
+	return values
 }
 
 // lead says whether a sample must stand before the account's value at t, and
@@ -120,7 +120,7 @@ func (a *account) emit(to []narthex.Series, t int64, v float64, h *narthex.Histo
 	x := narthex.Sample{Time: t, Value: v}
 	switch {
 	case marker:
-		x.Value = staleMarker()
+		x.Value = narthex.StaleMarker()
 	case a.hist != nil:
 		x.Histogram = cmp.Or(h, a.hist).Clone()
 	}

@@ -2,7 +2,6 @@ package otlp
 
 import (
 	"fmt"
-	"math"
 
 	"narthex"
 )
@@ -31,7 +30,7 @@ func (t *translator) exponential(p *Point, base narthex.Labels) error {
 		h.Sum = d.Sum
 	}
 	if p.NoValue {
-		h.ZeroCount, h.Count, h.Sum = 0, 0, math.Float64frombits(staleMarker)
+		h.ZeroCount, h.Count, h.Sum = 0, 0, narthex.StaleMarker()
 		return t.histogram(p, base, h)
 	}
 	var err error

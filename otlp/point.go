@@ -10,11 +10,6 @@ import (
 	"narthex"
 )
 
-// staleMarker is the NaN that ends a series.
-//
-// Source: prometheus/model/value.StaleNaN.
-const staleMarker = 0x7ff0000000000002
-
 // add adds the series of a point to the translation.
 func (t *translator) add(m *Metric, p *Point, base narthex.Labels) error {
 	if err := t.checkTime(p); err != nil {
@@ -78,7 +73,7 @@ func (t *translator) emit(labels narthex.Labels, p *Point, value float64, h *nar
 		x[0].Time, x[0].Start = 0, 0
 	}
 	if p.NoValue && h == nil {
-		x[0].Value = math.Float64frombits(staleMarker)
+		x[0].Value = narthex.StaleMarker()
 	}
 	s.Samples = t.samples.of(x[:])
 	if t.delta {
@@ -142,7 +137,7 @@ func (t *translator) bounded(p *Point, base narthex.Labels) error {
 	h.Positive.Counts = make([]float64, len(d.Bounds)+1)
 	switch {
 	case p.NoValue:
-		h.Count, h.Sum = 0, math.Float64frombits(staleMarker)
+		h.Count, h.Sum = 0, narthex.StaleMarker()
 	case len(d.Counts) == 0 && len(d.Bounds) == 0:
 		h.Positive.Counts[0] = h.Count
 	case len(d.Counts) != len(d.Bounds)+1:

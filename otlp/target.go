@@ -3,7 +3,6 @@ package otlp
 import (
 	"fmt"
 	"math"
-	"strconv"
 
 	"narthex"
 )
@@ -80,13 +79,17 @@ func (t *translator) target(r *Resource, span timeSpan) {
 // request brought already.
 func (t *translator) targetTimes(ls narthex.Labels, span timeSpan) (out []narthex.Sample) {
 	if t.seenTargets == nil {
-		t.seenTargets = make(map[string]bool)
+		t.seenTargets = make(map[string]map[int64]bool)
 	}
-	key := ls.AppendKey(nil)
+	key := string(ls.AppendKey(nil))
+	seen := t.seenTargets[key]
+	if seen == nil {
+		seen = make(map[int64]bool)
+		t.seenTargets[key] = seen
+	}
 	add := func(at int64) {
-		k := string(strconv.AppendInt(key[:len(key):len(key)], at, 10))
-		if !t.seenTargets[k] {
-			t.seenTargets[k] = true
+		if !seen[at] {
+			seen[at] = true
 			out = append(out, narthex.Sample{Time: at, Value: 1})
 		}
 	}

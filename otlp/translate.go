@@ -119,8 +119,8 @@ type translator struct {
 	// Of the resource.
 	job, instance string
 	promoted      []narthex.Label
-	seenTargets   map[string]bool // target_info's labels and times
-	targets       int             // its samples
+	seenTargets   map[string]map[int64]bool // target_info's labels and times
+	targets       int                       // its samples
 	// Of the scope.
 	scoped []narthex.Label
 	// Of the metric.

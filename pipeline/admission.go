@@ -86,8 +86,12 @@ func (a *admission) group() error {
 	}
 	var fresh []entered
 	cur := (*source)(nil)
-	for i := range a.b.Series {
-		s := &a.b.Series[i]
+	all := a.b.Series
+	if a.b.Group.Op == narthex.GroupFail { // the ledger notes it, in a new group too
+		all = []narthex.Series{{Labels: a.b.Group.Labels.With(narthex.MetricName, "push_failure_time_seconds")}}
+	}
+	for i := range all {
+		s := &all[i]
 		cur = a.l.source(a.id, s.Labels, cur)
 		h := a.l.hash(s.Labels)
 		if a.l.active(cur, h) {

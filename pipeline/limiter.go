@@ -109,12 +109,12 @@ func (l *Limiter) Before(next narthex.Sink) narthex.Sink {
 }
 
 func (l *Limiter) write(ctx context.Context, b *narthex.Batch, next narthex.Sink) error {
-	if b.Totals || b.Group != nil && b.Group.Op >= narthex.GroupDelete {
+	if b.Totals || b.Group != nil && b.Group.Op == narthex.GroupDelete {
 		return next.Write(ctx, b) // the ledger's own, or nothing that could grow
 	}
 	known := b.ID != "" && l.o.Known(b.Identity, b.ID)
 	before := len(b.Series)
-	folds, err := l.admit(b, known)
+	folds, err := l.admit(b, known, deliveryOf(ctx))
 	if err != nil || before > 0 && len(b.Series) == 0 {
 		return err
 	}
@@ -126,15 +126,18 @@ func (l *Limiter) write(ctx context.Context, b *narthex.Batch, next narthex.Sink
 
 // admit takes the batch's series that are over no limit, and returns what it
 // folded.
-func (l *Limiter) admit(b *narthex.Batch, known bool) (folds, error) {
+func (l *Limiter) admit(b *narthex.Batch, known bool, d *delivery) (folds, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.pass++
 	l.advance(b.Received.UnixMilli())
 	id := l.identity(b.Identity)
 	id.last = l.now
-	if err := l.rates(id, b); err != nil || known {
+	if err := l.rates(id, b, d.begun); err != nil {
 		return folds{}, err
+	}
+	if d.begun = true; known {
+		return folds{}, nil
 	}
 	if most := id.limits.SeriesPerPush; most > 0 && len(b.Series) > most {
 		l.count(id, nil, reasonPush, wasLimited)

@@ -255,3 +255,27 @@ func TestConcurrent(t *testing.T) {
 		t.Errorf("%v of 1600 increments were taken", sum)
 	}
 }
+
+// A push that was wrong makes a group as well, of which only the failure is
+// noted: not more of them than a sender may have, nor more often.
+func TestFailuresAreLimited(t *testing.T) {
+	var st store
+	s := pipeline.NewLimiter(pipeline.LimiterOptions{Default: pipeline.Limits{Series: 2, Pushes: 1, Burst: 5 * time.Second}}).Before(&st)
+	fail := func(at time.Duration, job string) error {
+		b := batch(at)
+		b.Group = &narthex.Group{Op: narthex.GroupFail, Labels: labels(t, "x", "job", job)[1:]}
+		return s.Write(context.Background(), b)
+	}
+	for i, want := range []narthex.Kind{0, 0, narthex.TooLarge, 0, narthex.TooLarge, narthex.Limited} {
+		job := fmt.Sprint(i)
+		if i == 3 {
+			job = "0" // which is there
+		}
+		if err := fail(0, job); narthex.KindOf(err) != want {
+			t.Errorf("failure %d: %v, want kind %d", i, err, want)
+		}
+	}
+	if st.batches != 3 {
+		t.Errorf("%d were written", st.batches)
+	}
+}

@@ -37,8 +37,13 @@ func (b *bucket) wait(now int64, rate float64, burst time.Duration, n float64) t
 const maxWait = 24 * time.Hour
 
 // rates takes the push's tokens from all buckets that it needs some of, or from
-// none.
-func (l *Limiter) rates(id *identity, b *narthex.Batch) error {
+// none. What belongs to a push that has begun is no push of its own, and is paid
+// off afterwards.
+func (l *Limiter) rates(id *identity, b *narthex.Batch, begun bool) error {
+	if begun {
+		l.owe(id, b)
+		return nil
+	}
 	m := &id.limits
 	samples := 0
 	for i := range b.Series {
@@ -62,6 +67,21 @@ func (l *Limiter) rates(id *identity, b *narthex.Batch) error {
 		s.samples.tokens -= float64(s.due)
 	}
 	return nil
+}
+
+// owe takes the samples' tokens, whether they are there or not.
+func (l *Limiter) owe(id *identity, b *narthex.Batch) {
+	m, cur := &id.limits, (*source)(nil)
+	id.samples.wait(l.now, m.Samples, m.Burst, 0) // what has come in until now
+	for i := range b.Series {
+		n := float64(len(b.Series[i].Samples))
+		id.samples.tokens -= n
+		if m.SourceSamples > 0 {
+			cur = l.source(id, b.Series[i].Labels, cur)
+			cur.samples.wait(l.now, m.SourceSamples, m.Burst, 0)
+			cur.samples.tokens -= n
+		}
+	}
 }
 
 // sourceRates returns the sources that the push is of, if there are limits for

@@ -114,3 +114,39 @@ func TestSourceRate(t *testing.T) {
 		t.Errorf("four of b, of which one was taken before: %v", d)
 	}
 }
+
+// The batches of one delivery are held against a rate together: a sender that
+// repeats all of them would never come to the last one otherwise.
+func TestRateOfDelivery(t *testing.T) {
+	var st store
+	s := pipeline.NewLimiter(pipeline.LimiterOptions{
+		Default: pipeline.Limits{Pushes: 1, Samples: 2, SourcePushes: 1, SourceSamples: 2, Burst: time.Second},
+	}).Before(&st)
+	deliver := func(at time.Duration, batches int) error {
+		ctx := pipeline.Delivery(context.Background())
+		for i := range batches {
+			if err := s.Write(ctx, batch(at, increment(labels(t, "a", "n", fmt.Sprint(i)), 1))); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, c := range []struct {
+		at      time.Duration
+		batches int
+		want    narthex.Kind
+	}{
+		{0, 6, 0},
+		{time.Second, 1, narthex.Limited}, // four samples are owed
+		{2400 * time.Millisecond, 1, narthex.Limited},
+		{2600 * time.Millisecond, 1, 0},
+		{2700 * time.Millisecond, 6, narthex.Limited},
+	} {
+		if err := deliver(c.at, c.batches); narthex.KindOf(err) != c.want {
+			t.Errorf("at %v: %v, want kind %d", c.at, err, c.want)
+		}
+	}
+	if st.batches != 7 {
+		t.Errorf("%d batches were written", st.batches)
+	}
+}

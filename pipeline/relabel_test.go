@@ -89,7 +89,7 @@ func FuzzRelabel(f *testing.F) {
 	})
 }
 
-func validUTF8(s string) bool { return model.LabelName(s).IsValid() }
+func validUTF8(s string) bool { return model.UTF8Validation.IsValidLabelName(s) }
 
 // TestRelabelAsPrometheus runs the fuzz target's idea over many seeds, so that
 // each run of the tests sees all actions.

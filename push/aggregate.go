@@ -132,7 +132,7 @@ func (a *adder) take(s narthex.Series) {
 func (a *adder) reject(s narthex.Series, err error) {
 	a.push.Entries++
 	a.push.rejected++
-	a.push.Batch.Reject(message.Clip(s.Labels.String(), maxText), err.Error())
+	a.push.Batch.Reject(seriesText(s.Labels), err.Error())
 }
 
 // checkIncrement says what can't be added up.

@@ -35,8 +35,8 @@ type Client struct {
 func (c *Client) Write(ctx context.Context, b *narthex.Batch) error {
 	for _, s := range b.Series {
 		for _, x := range s.Samples {
-			if x.Histogram != nil {
-				return narthex.Errorf(narthex.Invalid, "series %s is a histogram, which the push API takes as observations only", s.Labels)
+			if x.Histogram != nil { // which the push API takes as observations only
+				return c.writeOTLP(ctx, b)
 			}
 		}
 	}
@@ -86,6 +86,18 @@ func (c *Client) send(ctx context.Context, id string, call call) (*Receipt, erro
 	}
 }
 
+func (c *Client) http() *http.Client {
+	if c.HTTP != nil {
+		return c.HTTP
+	}
+	return &http.Client{Timeout: 30 * time.Second}
+}
+
+// receiptURL is where the receipt of a push is.
+func (c *Client) receiptURL(id string) string {
+	return strings.TrimSuffix(c.URL, "/") + "/api/v1/receipts/" + url.PathEscape(id)
+}
+
 // where is the URL without a password.
 func (c *Client) where() string {
 	u, err := url.Parse(c.URL)
@@ -113,11 +125,7 @@ func (c *Client) try(ctx context.Context, id string, call call) (r *Receipt, pau
 	req.Header.Set("Content-Encoding", "gzip")
 	req.Header.Set("Idempotency-Key", id)
 	req.Header.Set("User-Agent", "narthex")
-	client := c.HTTP
-	if client == nil {
-		client = &http.Client{Timeout: 30 * time.Second}
-	}
-	resp, err := client.Do(req)
+	resp, err := c.http().Do(req)
 	if err != nil {
 		return nil, 0, narthex.Errorf(narthex.Unavailable, "%w", err)
 	}
@@ -129,9 +137,12 @@ func (c *Client) try(ctx context.Context, id string, call call) (r *Receipt, pau
 	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
 		pause = time.Duration(min(s, 60)) * time.Second
 	}
-	if strings.HasPrefix(call.path, gatewayPrefix) {
+	switch {
+	case strings.HasPrefix(call.path, gatewayPrefix):
 		r, err = gatewayAnswer(resp, id, text)
-	} else {
+	case call.path == otlpPath:
+		r, err = otlpAnswer(resp, id, text)
+	default:
 		r, err = answerOf(resp, text)
 	}
 	return r, pause, err

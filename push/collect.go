@@ -45,7 +45,7 @@ func (c *collector) collect(service string, entries []entry) {
 			err = c.take(labels, e)
 		}
 		if err != nil {
-			text := message.Clip(labels.String(), maxText)
+			text := seriesText(labels)
 			if len(labels) == 0 {
 				text = fmt.Sprintf("entry %d of the push", i+1)
 			}

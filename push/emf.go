@@ -12,7 +12,6 @@ import (
 
 	"narthex"
 	"narthex/emf"
-	"narthex/internal/message"
 )
 
 // pushEMF is POST /api/v1/emf: events in CloudWatch's embedded metric format, as
@@ -64,7 +63,7 @@ func (d *door) decodeEMF(body []byte, now time.Time) (*Push, error) {
 	b.Rejected = append(c.refused, c.collector.Rejected()...)
 	for _, s := range c.collector.Series() {
 		if err := d.Names.Check(s.Labels); err != nil {
-			b.Reject(message.Clip(s.Labels.String(), maxText), err.Error())
+			b.Reject(seriesText(s.Labels), err.Error())
 			continue
 		}
 		b.Series = append(b.Series, s)

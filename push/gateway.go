@@ -103,7 +103,7 @@ func (e *exposition) groupSeries(names narthex.NameScheme) error {
 	var key []byte
 	for _, s := range e.batch.Series {
 		if err := checkSeries(names, s.Labels); err != nil {
-			return narthex.Errorf(narthex.Invalid, "series %s: %w", message.Clip(s.Labels.String(), maxText), err)
+			return narthex.Errorf(narthex.Invalid, "series %s: %w", seriesText(s.Labels), err)
 		}
 		key = s.Labels.AppendKey(key[:0])
 		if _, twice := seen[string(key)]; twice {
@@ -129,7 +129,8 @@ func checkSeries(names narthex.NameScheme, ls narthex.Labels) error {
 func (d *door) failGroup(r *http.Request, e *exposition, why error) error {
 	b := &narthex.Batch{Identity: e.batch.Identity, Received: e.batch.Received,
 		Group: &narthex.Group{Labels: e.key.labels, Op: narthex.GroupFail}}
-	if err := d.Sink.Write(r.Context(), b); err != nil {
+	err := d.Sink.Write(r.Context(), b)
+	if kind := narthex.KindOf(err); err != nil && kind != narthex.Limited && kind != narthex.TooLarge {
 		d.Logger.Warn("the failure of a push could not be noted in its group", "group", e.key.labels.String(), "err", err)
 	}
 	return why

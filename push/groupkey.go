@@ -19,6 +19,9 @@ type groupKey struct {
 	empty []string
 }
 
+// maxPath is how many bytes the path of a group may have.
+const maxPath = 8 << 10
+
 // base64Suffix marks a name whose value is in base64.
 const base64Suffix = "@base64"
 
@@ -31,6 +34,9 @@ const base64Suffix = "@base64"
 //
 // Source: Pushgateway's README, "URL".
 func parseGroupKey(path string, names narthex.NameScheme) (groupKey, error) {
+	if len(path) > maxPath {
+		return groupKey{}, narthex.Errorf(narthex.Invalid, "the path has %d bytes, the limit is %d: its labels are those of each series", len(path), maxPath)
+	}
 	parts := strings.Split(path, "/")
 	if len(parts) > 2 && parts[len(parts)-1] == "" && len(parts) == 3 {
 		parts = parts[:2] // job/x/

@@ -79,7 +79,14 @@ func (p *otlpPush) read(d *door, r *http.Request, body []byte) error {
 	}
 	o := d.OTLP
 	o.Names, o.Horizon, o.MaxSeries = d.Names, d.Horizon, unfold*d.Limits.Series
-	if p.Translation, err = o.Translate(m, otlp.Arrival{Time: now, Keyed: keyed}); err != nil {
+	p.Translation, err = o.Translate(m, otlp.Arrival{Time: now, Keyed: keyed})
+	if err == nil {
+		err = d.fits(p.Samples)
+	}
+	if err == nil {
+		err = d.fits(p.Deltas)
+	}
+	if err != nil {
 		return err
 	}
 	// The samples have no id: another part of the push has it, and they need none.

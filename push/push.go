@@ -135,7 +135,7 @@ func Mount(mux *http.ServeMux, o Options) {
 	mux.HandleFunc("/api/v1/metrics", d.listGroups)
 	mux.HandleFunc("/api/v1/status", d.gatewayStatus)
 	mux.HandleFunc("/api/v1/push", d.pushJSON)
-	mux.HandleFunc(writePath, d.write)
+	mux.HandleFunc(WritePath, d.write)
 	mux.HandleFunc("/api/v1/emf", d.pushEMF)
 	mux.HandleFunc("/v1/metrics", d.otlpMetrics)
 	mux.HandleFunc("/api/v1/receipts", d.listReceipts)

@@ -14,8 +14,8 @@ import (
 	"narthex/remotewrite"
 )
 
-// writePath is where remote write comes in, as with Prometheus.
-const writePath = "/api/v1/write"
+// WritePath is where remote write comes in, as with Prometheus.
+const WritePath = "/api/v1/write"
 
 // valuesPerSeries and labelsPerSeries are how many values and labels together a
 // request may have for each series that it may have.
@@ -40,7 +40,9 @@ func (d *door) write(w http.ResponseWriter, r *http.Request) {
 	}
 	var req *remotewrite.Request
 	err = d.readSnappy(w, r, func(body string) (err error) {
-		req, err = remotewrite.Decode(version, body, d.writeLimits())
+		if req, err = remotewrite.Decode(version, body, d.writeLimits()); err == nil {
+			err = d.fits(req.Series)
+		}
 		return err
 	})
 	if err != nil {

@@ -33,11 +33,29 @@ type Folder interface {
 	Fold(ctx context.Context, entries []*ledger.Entry) []shard.Result
 }
 
-// Fold counts what the messages hold, all at once, and returns those that are
-// not done with: those that could not be counted now, and those that can't be
-// read. A message of which nothing may be counted, however often it comes, is
-// done with: what was rejected stands in the outcomes of the shards.
+// atOnce is how many bytes of messages are unpacked at a time; one message may
+// have more. Unpacked they can take dozens of times as much.
+const atOnce = 1 << 20
+
+// Fold counts what the messages hold, all at once unless they are large, and
+// returns those that are not done with: those that could not be counted now, and
+// those that can't be read. A message of which nothing may be counted, however
+// often it comes, is done with: what was rejected stands in the outcomes of the
+// shards.
 func Fold(ctx context.Context, f Folder, list []Message) (failed []Failure) {
+	for len(list) > 0 {
+		n, size := 1, len(list[0].Body)
+		for n < len(list) && size+len(list[n].Body) <= atOnce {
+			size += len(list[n].Body)
+			n++
+		}
+		failed = append(failed, fold(ctx, f, list[:n])...)
+		list = list[n:]
+	}
+	return failed
+}
+
+func fold(ctx context.Context, f Folder, list []Message) (failed []Failure) {
 	entries := make([]*ledger.Entry, 0, len(list))
 	ids := make([]string, 0, len(list))
 	for _, m := range list {

@@ -66,5 +66,9 @@ func Decode(body string) (*ledger.Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the message is damaged: %w", err)
 	}
-	return ledger.DecodeEntry(b)
+	e, err := ledger.DecodeEntry(b)
+	if err != nil {
+		return nil, fmt.Errorf("the message is damaged, or of a newer narthex: %w", err)
+	}
+	return e, nil
 }

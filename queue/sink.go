@@ -20,10 +20,20 @@ type Sender interface {
 type Sink struct {
 	SQS Sender
 	URL string // the queue's
+	// Direct takes what must not be overtaken, as messages may be: pushes of
+	// groups, of which the last one stays, and the totals of sources, of which one
+	// that falls is a new beginning. Nil means that those can't be taken.
+	Direct narthex.Sink
 }
 
 // Write sends the batch and returns nil once SQS has it.
 func (s *Sink) Write(ctx context.Context, b *narthex.Batch) error {
+	if b.Group != nil || b.Cumulative != "" {
+		if s.Direct == nil {
+			return narthex.Errorf(narthex.Unavailable, "pushes of a group, and totals of a source, may not overtake each other, and on a queue they do: push increments, or have this function told where the totals are, so that it can fold them at once")
+		}
+		return s.Direct.Write(ctx, b)
+	}
 	e, err := ledger.NewEntry(b)
 	if err != nil {
 		return err

@@ -37,6 +37,8 @@ type Client struct {
 	confirmed atomic.Bool  // the receiver has answered 2.0 as 2.0 wants it
 	noV2Until atomic.Int64 // ms
 	answers5  atomic.Bool  // the receiver says 5xx where it should refuse
+	proven    atomic.Bool  // it has taken a request
+	doubts    atomic.Int64 // refusals before that which may be the whole request's
 
 	metaMu   sync.Mutex
 	metaSent map[string]int64 // by family, ms
@@ -103,6 +105,12 @@ func (c *Client) Close() error {
 	}
 	return nil
 }
+
+// maxDoubts is how many refusals of a receiver that has taken nothing yet are
+// taken for its own mistake, or the configuration's, before samples are looked
+// for that it won't have: a specification that knows no poisoned batches wants no
+// second request after a 400.
+const maxDoubts = 2
 
 // version returns the protocol that the next request speaks.
 func (c *Client) version() Version {

@@ -69,7 +69,7 @@ func TestRetries(t *testing.T) {
 		"Retry-After beyond the deadline": {answers: func() []any { return []any{answer(429, "", "Retry-After", "60")} }, deadline: 10 * time.Second,
 			requests: 1, fails: "429 Too Many Requests"},
 		"attempts":     {answers: func() []any { return []any{answer(500, ""), answer(500, ""), answer(500, "out of disk")} }, o: remotewrite.Options{MaxAttempts: 3}, requests: 3, atLeast: time.Millisecond, atMost: time.Second, fails: `tried 3 times in .* "out of disk"`},
-		"not 400":      {answers: func() []any { return []any{answer(400, "no")} }, requests: 1},
+		"not 400":      {answers: func() []any { return []any{answer(400, "no")} }, requests: 1, fails: "400 Bad Request .*it has taken nothing yet"},
 		"unauthorized": {answers: func() []any { return []any{answer(401, "who?")} }, requests: 1, fails: "401 Unauthorized .*credentials are missing"},
 		"forbidden":    {answers: func() []any { return []any{answer(403, "no")} }, requests: 1, fails: "403 Forbidden .*permission"},
 		"not found":    {answers: func() []any { return []any{answer(404, "no")} }, requests: 1, fails: "404 Not Found .*/api/v1/write"},
@@ -274,3 +274,28 @@ func TestSlowReader(t *testing.T) {
 type slowTransport func(r *http.Request) (*http.Response, error)
 
 func (f slowTransport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// patient writes as those do that keep what a receiver which has taken nothing
+// yet refuses, until its refusals are believed.
+func patient(c *remotewrite.Client, b *narthex.Batch) (err error) {
+	for range 3 {
+		if err = c.Write(context.Background(), b); narthex.KindOf(err) != narthex.Unavailable {
+			break
+		}
+	}
+	return err
+}
+
+// A receiver that refuses all it is sent, and does not say why, is first thought
+// to be the wrong one: nothing is dropped and no second request is made.
+func TestDoubts(t *testing.T) {
+	transport, n := script(answer(400, "no"), answer(400, "no"), answer(400, "no"))
+	client := newClient(t, remotewrite.Options{URL: "http://receiver.example/w", Version: remotewrite.V1, Transport: transport})
+	for i := 1; i <= 3; i++ {
+		b := &narthex.Batch{Series: []narthex.Series{gauge("up", 1, 1000)}}
+		err := client.Write(context.Background(), b)
+		if held := narthex.KindOf(err) == narthex.Unavailable; held != (i < 3) || *n != i || !held && len(b.Rejected) != 1 {
+			t.Errorf("write %d: %v, %d requests, rejected %v", i, err, *n, b.Rejected)
+		}
+	}
+}

@@ -31,6 +31,8 @@ func (c *Client) misconfigured(a *answer) error {
 	case a.status == http.StatusPaymentRequired, a.status == http.StatusProxyAuthRequired, a.status == http.StatusRequestTimeout,
 		a.status == http.StatusMisdirectedRequest, a.status == http.StatusUnsupportedMediaType, a.status/100 < 2:
 		remedy = "a proxy or a service in between does not let it through"
+	case !c.proven.Load() && classify(a.text) == ReasonOther && len(parseRefusal(a.text)) == 0 && c.doubts.Add(1) <= maxDoubts:
+		remedy = "it has taken nothing yet and does not name what it won't have, so the fault may be the whole request's: see whether this is a remote-write receiver"
 	default:
 		return nil
 	}

@@ -148,6 +148,7 @@ func (w *worker) send(parts []part, filled bool) (answer, error) {
 			}
 		}
 		if a.taken() {
+			w.c.proven.Store(true)
 			w.account(&a, parts)
 			return a, nil
 		}

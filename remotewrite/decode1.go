@@ -81,7 +81,7 @@ func (d *decoder) label1(m protowire.Message, err *error) {
 			f.Text(&l.Value, err)
 		}
 	}
-	d.scratch = append(d.scratch, l)
+	d.label(l, err)
 }
 
 func (d *decoder) exemplar1(m protowire.Message, err *error) {

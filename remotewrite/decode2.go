@@ -117,7 +117,7 @@ func (d *decoder) resolve(refs []uint32, err *error) {
 		*err = narthex.Errorf(narthex.Invalid, "a series or an exemplar has %d references for its labels, which come in pairs of name and value", len(refs))
 	}
 	for i := 0; i+1 < len(refs); i += 2 {
-		d.scratch = append(d.scratch, narthex.Label{Name: d.symbol(refs[i], err), Value: d.symbol(refs[i+1], err)})
+		d.label(narthex.Label{Name: d.symbol(refs[i], err), Value: d.symbol(refs[i+1], err)}, err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/prometheus/prompb"
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
+	"narthex"
 	"narthex/remotewrite"
 )
 
@@ -23,7 +24,7 @@ func (m *maker) word() string {
 }
 
 func (m *maker) value() float64 {
-	return []float64{0, 1, -1.5, math.Inf(1), math.Float64frombits(remotewrite.StaleNaN), math.NaN(), m.NormFloat64(), 1e300}[m.IntN(8)]
+	return []float64{0, 1, -1.5, math.Inf(1), narthex.StaleMarker(), math.NaN(), m.NormFloat64(), 1e300}[m.IntN(8)]
 }
 
 func (m *maker) time() int64 { return m.Int64N(4e12) - 1e12 }

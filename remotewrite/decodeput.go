@@ -13,8 +13,12 @@ func (d *decoder) put(labels int, exemplarLabels func(protoExemplar) []narthex.L
 		d.reject(ls, why)
 		return nil
 	}
-	if d.labels += len(ls); d.limits.Labels > 0 && d.labels > d.limits.Labels {
-		return narthex.Errorf(narthex.TooLarge, "the request has more than %d labels: send it in several, or raise limits.series_per_push", d.limits.Labels)
+	d.labels += len(ls)
+	for _, e := range d.exemplars {
+		d.labels += e.to - e.from
+	}
+	if d.limits.Labels > 0 && d.labels > d.limits.Labels {
+		return d.tooManyLabels()
 	}
 	s := narthex.Series{Labels: d.keepLabels(ls), Type: d.meta.typ, Help: d.meta.help, Unit: d.meta.unit}
 	s.Samples = append(d.keepSamples(len(d.samples)+len(d.histograms)), d.samples...)
@@ -58,8 +62,32 @@ func (d *decoder) putExemplars(labels func(protoExemplar) []narthex.Label) []nar
 	return out
 }
 
+// reject rejects a series, or a histogram of it. Its labels are of any length: a
+// symbol that fills the body may be in all of the request's series.
 func (d *decoder) reject(ls narthex.Labels, why string) {
-	d.out.Rejected = append(d.out.Rejected, narthex.Rejection{Series: ls.String(), Reason: why})
+	short := make(narthex.Labels, 0, min(len(ls), maxShown))
+	for _, l := range ls[:min(len(ls), maxShown)] {
+		short = append(short, narthex.Label{Name: clip(l.Name), Value: clip(l.Value)})
+	}
+	d.out.Rejected = append(d.out.Rejected, narthex.Rejection{Series: short.String(), Reason: why})
+}
+
+// maxShown is how many labels of a series a rejection shows.
+const maxShown = 20
+
+func (d *decoder) tooManyLabels() error {
+	return narthex.Errorf(narthex.TooLarge, "the request has more than %d labels: send it in several, or raise limits.series_per_push", d.limits.Labels)
+}
+
+// label appends a label to the scratch, within the limit: of one series, too,
+// there may be no more than of all.
+func (d *decoder) label(l narthex.Label, err *error) {
+	if d.limits.Labels > 0 && len(d.scratch) >= d.limits.Labels && *err == nil {
+		*err = d.tooManyLabels()
+	}
+	if *err == nil {
+		d.scratch = append(d.scratch, l)
+	}
 }
 
 // roomSize is how many labels or samples are allocated together.

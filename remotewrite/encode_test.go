@@ -144,7 +144,7 @@ func must[T any](v T, err error) T {
 }
 
 func value(r *rand.Rand) float64 {
-	special := []float64{0, 1, -1, math.Inf(1), math.Inf(-1), math.NaN(), math.Float64frombits(remotewrite.StaleNaN), 1e-300}
+	special := []float64{0, 1, -1, math.Inf(1), math.Inf(-1), math.NaN(), narthex.StaleMarker(), 1e-300}
 	if r.IntN(2) == 0 {
 		return special[r.IntN(len(special))]
 	}

@@ -82,7 +82,7 @@ func (x *expansion) put(key string, labels narthex.Labels, from narthex.Sample, 
 		x.at[key] = s
 		x.series = append(x.series, s)
 	}
-	if math.Float64bits(from.Histogram.Sum) == StaleNaN {
+	if narthex.IsStaleMarker(from.Histogram.Sum) {
 		v = from.Histogram.Sum
 	}
 	s.Samples = append(s.Samples, narthex.Sample{Time: from.Time, Start: from.Start, Value: v})

@@ -246,7 +246,7 @@ func (p *plan) checkSample(s *narthex.Sample) string {
 func checkClassic(s *narthex.Series) string {
 	for _, x := range s.Samples {
 		h := x.Histogram
-		if isClassic(h) && math.Float64bits(h.Sum) != StaleNaN && len(h.Positive.Counts) != len(h.Bounds)+1 {
+		if isClassic(h) && !narthex.IsStaleMarker(h.Sum) && len(h.Positive.Counts) != len(h.Bounds)+1 {
 			return fmt.Sprintf("the histogram at %s is not valid: it has %d bounds and %d buckets", stamp(x.Time), len(h.Bounds), len(h.Positive.Counts))
 		}
 	}

@@ -3,7 +3,6 @@ package remotewrite_test
 import (
 	"bytes"
 	"fmt"
-	"math"
 	"slices"
 	"testing"
 
@@ -105,7 +104,7 @@ func TestOrderAndDuplicates(t *testing.T) {
 
 func TestClassicIsExpanded(t *testing.T) {
 	h := &narthex.Histogram{Schema: narthex.CustomBounds, Bounds: []float64{0.5, 1}, Count: 7, Sum: 9.5, Positive: narthex.Buckets{Counts: []float64{1, 2, 4}}}
-	stale := &narthex.Histogram{Schema: narthex.CustomBounds, Bounds: []float64{0.5, 1}, Sum: math.Float64frombits(remotewrite.StaleNaN)}
+	stale := &narthex.Histogram{Schema: narthex.CustomBounds, Bounds: []float64{0.5, 1}, Sum: narthex.StaleMarker()}
 	s := narthex.Series{Labels: must(narthex.NewLabels(narthex.Label{Name: "__name__", Value: "lat"}, narthex.Label{Name: "zone", Value: "b"})),
 		Type: narthex.TypeHistogram, Samples: []narthex.Sample{{Time: 1000, Histogram: h}, {Time: 2000, Histogram: stale}},
 		Exemplars: []narthex.Exemplar{{Value: 0.7}, {Value: 50}}}

@@ -186,7 +186,7 @@ func TestPoison(t *testing.T) {
 				at := []int{3, 1000, 2002}[i]
 				b.Series = slices.Insert(b.Series, at, poison(fmt.Sprintf("bad_%d", i), what))
 			}
-			if err := client.Write(context.Background(), b); err != nil {
+			if err := patient(client, b); err != nil {
 				t.Fatal(err)
 			}
 			if len(m.stored) != 2000 {
@@ -294,7 +294,7 @@ func TestOneBadSampleOfMany(t *testing.T) {
 			s := gauge("m", 1, 1000)
 			s.Samples = append(s.Samples, narthex.Sample{Time: 2000, Value: 2}, narthex.Sample{Time: 3000, Value: 3})
 			b := &narthex.Batch{Series: []narthex.Series{gauge("a", 1, 1000), s, gauge("z", 1, 1000)}}
-			if err := client.Write(context.Background(), b); err != nil {
+			if err := patient(client, b); err != nil {
 				t.Fatal(err)
 			}
 			// Thanos neither says which nor forgets the rest: the newest sample is

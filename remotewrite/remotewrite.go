@@ -58,7 +58,3 @@ const (
 // MaxDecoded bounds a request once it is decompressed, as in Prometheus: what
 // is larger is refused, and nothing larger is sent.
 const MaxDecoded = 32 << 20
-
-// StaleNaN is the bits of the value that ends a series: in a sample its value,
-// in a histogram its sum.
-const StaleNaN uint64 = 0x7ff0000000000002

@@ -54,6 +54,19 @@ func (p *program) set(status int, body string) {
 	p.status, p.body = status, body
 }
 
+func (p *program) hangs(yes bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hang = yes
+}
+
+// asked returns the address and the header of the last request.
+func (p *program) asked() (string, http.Header) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.url, p.header
+}
+
 // recorder is a sink that keeps what it is given.
 type recorder struct {
 	mu      sync.Mutex
@@ -65,6 +78,13 @@ func (s *recorder) Write(_ context.Context, b *narthex.Batch) error {
 	defer s.mu.Unlock()
 	s.batches = append(s.batches, b)
 	return nil
+}
+
+// first returns the first series of the n-th batch.
+func (s *recorder) first(n int) narthex.Series {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.batches[n].Series[0]
 }
 
 // last returns the values of the last scrape by series; stale markers are "end".
@@ -124,12 +144,12 @@ func TestLifeOfSeries(t *testing.T) {
 		interval()
 		want(t, s, map[string]any{"a{T}": 1.0, `b{T,x="y"}`: 2.0, "old{T}": 3.0, "up{T}": 1.0,
 			"scrape_samples_scraped{T}": 3.0, "scrape_samples_post_metric_relabeling{T}": 3.0, "scrape_series_added{T}": 3.0})
-		first := s.batches[0].Series[0].Samples[0].Time
+		first := s.first(0).Samples[0].Time
 		p.set(200, "a 5\n")
 		interval() // old has its own time, so that it has no end
 		want(t, s, map[string]any{"a{T}": 5.0, `b{T,x="y"}`: "end", "up{T}": 1.0,
 			"scrape_samples_scraped{T}": 1.0, "scrape_samples_post_metric_relabeling{T}": 1.0, "scrape_series_added{T}": 0.0})
-		if second := s.batches[1].Series[0].Samples[0].Time; second-first != 10_000 {
+		if second := s.first(1).Samples[0].Time; second-first != 10_000 {
 			t.Errorf("the beats are at %d and %d", first, second)
 		}
 		p.set(500, "a 6\n")
@@ -143,10 +163,10 @@ func TestLifeOfSeries(t *testing.T) {
 		p.set(200, "a 1\na{\n")
 		interval()
 		want(t, s, down)
-		p.hang = true
+		p.hangs(true)
 		interval()
 		want(t, s, down)
-		p.hang = false
+		p.hangs(false)
 		p.set(200, "a 7\n")
 		interval()
 		want(t, s, map[string]any{"a{T}": 7.0, "up{T}": 1.0, "scrape_samples_scraped{T}": 1.0, "scrape_samples_post_metric_relabeling{T}": 1.0, "scrape_series_added{T}": 1.0})
@@ -221,14 +241,15 @@ func TestRequest(t *testing.T) {
 	}, func(p *program, s *recorder, scraper *scrape.Scraper) {
 		p.set(200, "a 1\n")
 		interval()
-		if want := "https://127.0.0.1:9115/probe?module=a&module=b&target=example.com"; p.url != want {
-			t.Errorf("asked %s, want %s", p.url, want)
+		asked, header := p.asked()
+		if want := "https://127.0.0.1:9115/probe?module=a&module=b&target=example.com"; asked != want {
+			t.Errorf("asked %s, want %s", asked, want)
 		}
-		if got := s.batches[0].Series[0].Labels.String(); got != `a{env="prod",instance="example.com",job="j"}` {
+		if got := s.first(0).Labels.String(); got != `a{env="prod",instance="example.com",job="j"}` {
 			t.Errorf("got %s", got)
 		}
-		if p.header.Get("X-Prometheus-Scrape-Timeout-Seconds") != "5" || !strings.HasPrefix(p.header.Get("Accept"), "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.7,") {
-			t.Errorf("header %v", p.header)
+		if header.Get("X-Prometheus-Scrape-Timeout-Seconds") != "5" || !strings.HasPrefix(header.Get("Accept"), "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.7,") {
+			t.Errorf("header %v", header)
 		}
 	})
 }

@@ -3,7 +3,6 @@ package scrape
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -130,15 +129,11 @@ func (t *target) check(ls narthex.Labels) error {
 	return nil
 }
 
-// staleBits is the value that ends a series: Prometheus's stale NaN, of
-// model/value.
-const staleBits = 0x7ff0000000000002
-
 // gone returns stale markers for what the last scrape had and this one has not.
 func (t *target) gone(current map[string]narthex.Labels, at int64) (out []narthex.Series) {
 	for key, ls := range t.previous {
 		if _, still := current[key]; !still {
-			out = append(out, narthex.Series{Labels: ls, Samples: []narthex.Sample{{Time: at, Value: math.Float64frombits(staleBits)}}})
+			out = append(out, narthex.Series{Labels: ls, Samples: []narthex.Sample{{Time: at, Value: narthex.StaleMarker()}}})
 		}
 	}
 	return out

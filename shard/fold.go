@@ -104,7 +104,7 @@ func (f *folding) fold(ctx context.Context) {
 		if !f.groups(ctx, l, byGroup) {
 			return
 		}
-		if err := f.s.refresh(ctx); err != nil {
+		if err := f.s.follow(ctx, l.Epoch); err != nil {
 			for i := range f.results {
 				f.fail(i, err)
 			}

@@ -72,8 +72,12 @@ func (s *Shards) current() layout {
 // refresh reads the layout, makes one if there is none, and finishes a
 // regrouping that is under way.
 func (s *Shards) refresh(ctx context.Context) error {
+	lost := "" // the layout under which somebody else was faster
 	for {
 		l, err := s.readLayout(ctx)
+		if err == nil && lost != "" && l.entry.Version == lost {
+			err = errors.New("the totals are not as it says: it is older or newer than they are, so restore the whole store, not a part of it")
+		}
 		if err == nil && l.Epoch == 0 {
 			l.Version, l.Epoch, l.Groups = layoutVersion, 1, s.o.Groups
 			err = s.writeLayout(ctx, l)
@@ -84,7 +88,11 @@ func (s *Shards) refresh(ctx context.Context) error {
 		if err == nil && l.Next != 0 {
 			s.adopt(l)
 			err = s.finish(ctx, l)
-			if err == nil || errors.Is(err, state.ErrConflict) {
+			if err == nil {
+				continue
+			}
+			if errors.Is(err, state.ErrConflict) {
+				lost = l.entry.Version
 				continue
 			}
 		}
@@ -94,6 +102,15 @@ func (s *Shards) refresh(ctx context.Context) error {
 		s.adopt(l)
 		return nil
 	}
+}
+
+// follow finds out where the groups of an epoch went, one of which was moved.
+func (s *Shards) follow(ctx context.Context, epoch int) error {
+	err := s.refresh(ctx)
+	if err == nil && s.current().Epoch == epoch {
+		err = narthex.Errorf(narthex.Unavailable, "the totals of epoch %d were regrouped, and %s does not say so: it is older than they are, so restore the whole store, not a part of it", epoch, layoutKey)
+	}
+	return err
 }
 
 // adopt makes l the layout that this process goes by.
@@ -244,7 +261,13 @@ func (s *Shards) thaw(ctx context.Context, key string) (*group, error) {
 	if g.state == nil { // hollow: another process has finished meanwhile
 		return nil, state.ErrConflict
 	}
-	return g, s.loadIDs(ctx, g)
+	if err := s.loadIDs(ctx, g); err != nil {
+		if now, err2 := s.o.Store.Load(ctx, key); err2 == nil && now.Version != e.Version {
+			return nil, state.ErrConflict // it has become hollow, and its ids are gone
+		}
+		return nil, err
+	}
+	return g, nil
 }
 
 // hollow takes out of a frozen group what the next epoch has.

@@ -206,7 +206,7 @@ func (s *Shards) Lookup(ctx context.Context, identity, id string) (Outcome, bool
 		}
 		if g.frozen {
 			s.keep(g)
-			if err := s.refresh(ctx); err != nil {
+			if err := s.follow(ctx, l.Epoch); err != nil {
 				return out, false, err
 			}
 			return s.Lookup(ctx, identity, id)

@@ -30,7 +30,7 @@ func (s *Shards) Snapshot(ctx context.Context) (*ledger.State, error) {
 			parts = append(parts, part)
 		}
 		if errors.Is(err, errMoved) {
-			if err := s.refresh(ctx); err != nil {
+			if err := s.follow(ctx, l.Epoch); err != nil {
 				return nil, err
 			}
 			continue

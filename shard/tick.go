@@ -12,29 +12,30 @@ import (
 	"narthex/ledger"
 )
 
-// Tick writes what is due at the tick that now belongs to, a few groups at a
-// time: it needs the memory of those. A group whose tick another process has made
+// Tick writes what is due at the tick that now belongs to, which is the same for
+// all groups however long it takes, a few groups at a time: it needs the memory of those. A group whose tick another process has made
 // already is passed over. One that the deadline leaves no time for comes first
 // the next time.
 func (s *Shards) Tick(ctx context.Context) error {
 	if len(s.o.Destinations) == 0 {
 		return narthex.Errorf(narthex.Unavailable, "there is no destination to write to")
 	}
+	at := ledger.Grid(s.o.Now().UnixMilli(), s.interval())
 	for {
 		l := s.current()
-		failed, moved := s.ticks(ctx, l)
+		failed, moved := s.ticks(ctx, l, at)
 		if !moved {
 			s.count(func(st *Stats) { st.Ticks++ })
 			return failed
 		}
-		if err := s.refresh(ctx); err != nil {
+		if err := s.follow(ctx, l.Epoch); err != nil {
 			return err
 		}
 	}
 }
 
 // ticks makes the tick of each group and reports whether one was moved.
-func (s *Shards) ticks(ctx context.Context, l layout) (failed error, moved bool) {
+func (s *Shards) ticks(ctx context.Context, l layout, at int64) (failed error, moved bool) {
 	s.mu.Lock()
 	first := s.turn
 	s.mu.Unlock()
@@ -47,7 +48,7 @@ func (s *Shards) ticks(ctx context.Context, l layout) (failed error, moved bool)
 		room <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-room }()
-			err := s.tick(ctx, l.key(n))
+			err := s.tick(ctx, l.key(n), at)
 			mu.Lock()
 			defer mu.Unlock()
 			if errors.Is(err, errMoved) {
@@ -75,13 +76,12 @@ type writing struct {
 }
 
 // tick saves one group's next state and then writes it.
-func (s *Shards) tick(ctx context.Context, key string) error {
+func (s *Shards) tick(ctx context.Context, key string, at int64) error {
 	leave, err := s.enter(ctx, key)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	at := ledger.Grid(s.o.Now().UnixMilli(), s.interval())
 	var before, now map[string]writing
 	err = s.change(ctx, key, false, func(g *group) (bool, error) {
 		before, now = nil, nil

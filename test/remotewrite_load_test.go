@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"math"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -204,7 +203,7 @@ func checkNative(t *testing.T, rc receiver, c *remotewrite.Client, at time.Time)
 	if got := rc.query(t, "histogram_count(native_seconds)", at); len(got) != 1 || got[0].Value.v != "4" {
 		t.Errorf("histogram_count: %v", got)
 	}
-	gone := math.Float64frombits(remotewrite.StaleNaN)
+	gone := narthex.StaleMarker()
 	for i, end := range []narthex.Sample{{Value: gone}, {Histogram: &narthex.Histogram{Schema: 3, Sum: gone}}} {
 		s := remoteSample(fmt.Sprint("native_seconds_", i), at, 0)
 		s.Samples[0].Histogram = h

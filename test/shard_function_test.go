@@ -125,7 +125,7 @@ func (f *function) invoke(event any) lambdaAnswer {
 		f.t.Error(err)
 	}
 	select {
-	case f.pending <- lambdaEvent{body, time.Now().Add(time.Minute)}:
+	case f.pending <- lambdaEvent{body, time.Now().Add(5 * time.Minute)}:
 	case <-f.exited:
 		return lambdaAnswer{killed: true}
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/prometheus/prompb"
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
+	"narthex"
 	"narthex/remotewrite"
 )
 
@@ -164,7 +165,7 @@ func TestWriteLikeCompliance(t *testing.T) {
 	for _, v := range []float64{1, math.NaN(), math.Inf(1), math.Inf(-1)} {
 		rows = append(rows, row{fmt.Sprint("value ", v), []entry{{labels: up, value: v}}, 204, "1 0 0", []string{`up{instance="localhost:9090"}`}})
 	}
-	rows = append(rows, row{"a stale marker", []entry{{labels: called("p1"), value: math.Float64frombits(remotewrite.StaleNaN)}}, 204, "1 0 0", nil})
+	rows = append(rows, row{"a stale marker", []entry{{labels: called("p1"), value: narthex.StaleMarker()}}, 204, "1 0 0", nil})
 	now := time.Now()
 	for _, r := range rows {
 		now = now.Add(time.Millisecond)

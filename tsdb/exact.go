@@ -25,25 +25,28 @@ func (w *write) drop(o origin) {
 	}
 }
 
-// prune removes from the batch what was dropped, from the end of each series on,
-// so that the places before stay right. A series of which nothing is left goes
-// too.
+// prune removes from the batch what was dropped. A series of which nothing is left
+// goes too.
 func (w *write) prune(b *narthex.Batch) {
 	if len(w.dropped) == 0 {
 		return
 	}
-	slices.SortFunc(w.dropped, func(a, b origin) int {
-		return cmp.Or(cmp.Compare(a.series, b.series), cmp.Compare(max(b.at, -1-b.at), max(a.at, -1-a.at)))
-	})
-	for _, o := range w.dropped {
-		switch s := &b.Series[o.series]; {
-		case o.at == allOfIt:
-			s.Samples, s.Exemplars = nil, nil
-		case o.at >= 0:
-			s.Samples = slices.Delete(s.Samples, int(o.at), int(o.at)+1)
-		default:
-			s.Exemplars = slices.Delete(s.Exemplars, -1-int(o.at), -int(o.at))
+	slices.SortFunc(w.dropped, func(a, b origin) int { return cmp.Compare(a.series, b.series) })
+	for rest := w.dropped; len(rest) > 0; {
+		gone := make(map[int32]bool)
+		s := &b.Series[rest[0].series]
+		n := 0
+		for ; n < len(rest) && rest[n].series == rest[0].series; n++ {
+			gone[rest[n].at] = true
 		}
+		rest = rest[n:]
+		if gone[allOfIt] {
+			s.Samples, s.Exemplars = nil, nil
+			continue
+		}
+		sample, exemplar := int32(-1), int32(0)
+		s.Samples = slices.DeleteFunc(s.Samples, func(narthex.Sample) bool { sample++; return gone[sample] })
+		s.Exemplars = slices.DeleteFunc(s.Exemplars, func(narthex.Exemplar) bool { exemplar--; return gone[exemplar] })
 	}
 	b.Series = slices.DeleteFunc(b.Series, func(s narthex.Series) bool { return len(s.Samples)+len(s.Exemplars) == 0 })
 }

@@ -3,6 +3,8 @@ package tsdb_test
 import (
 	"context"
 	"fmt"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -112,4 +114,35 @@ func TestSyncTogether(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// A push of one series whose samples are refused by the thousand costs neither a
+// copy of its labels for each of them, nor the square of their number.
+func TestWriteExactManyRefused(t *testing.T) {
+	db := open(t, t.TempDir(), options(0))
+	const n = 100_000
+	s := narthex.Series{Labels: name("m", "a", strings.Repeat("x", 50_000))}
+	var left []narthex.Sample
+	for i := range int64(n) {
+		x := narthex.Sample{Time: t0 + i, Value: 1}
+		if i%2 == 1 {
+			x.Time += 365 * 24 * time.Hour.Milliseconds()
+		} else {
+			left = append(left, x)
+		}
+		s.Samples = append(s.Samples, x)
+	}
+	b := &narthex.Batch{Series: []narthex.Series{s}}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if err := db.WriteExact(context.Background(), b); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if len(b.Rejected) != n/2 || len(b.Series) != 1 || !slices.Equal(b.Series[0].Samples, left) {
+		t.Errorf("%d rejected, %d left", len(b.Rejected), len(b.Series[0].Samples))
+	}
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 500<<20 { // 50,000 copies are 2.5 GB
+		t.Errorf("%d MB were allocated", grown>>20)
+	}
 }

@@ -18,7 +18,7 @@ var errClosed = promtsdb.ErrAppenderClosed
 // reject drops a sample for good.
 func (w *write) reject(s *series, from origin, reason string) {
 	w.drop(from)
-	w.say(s.from.String(), reason)
+	w.say(s.label(), reason)
 }
 
 func (w *write) say(series, reason string) {

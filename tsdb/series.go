@@ -19,6 +19,16 @@ type series struct {
 	samples   []sample
 	exemplars []example
 	noted     bool // the exemplars went with a sample
+	name      string
+}
+
+// label returns the labels as rejections name them. All that are of the series
+// share it: there may be many, and the labels may be long.
+func (s *series) label() string {
+	if s.name == "" {
+		s.name = s.from.String()
+	}
+	return s.name
 }
 
 type sample struct {

@@ -60,23 +60,28 @@ func unavailable(mux *http.ServeMux, paths []string, err error) {
 
 // sink returns where pushes go.
 func (s *serverless) sink() (narthex.Sink, error) {
-	switch {
-	case s.broken != nil:
+	if s.broken != nil {
 		return nil, s.broken
-	case s.direct:
-		return narthex.SinkFunc(func(ctx context.Context, b *narthex.Batch) error {
-			l, err := s.ledger(ctx)
-			if err != nil {
-				return err
-			}
-			return l.Write(ctx, b)
-		}), nil
+	}
+	direct := narthex.SinkFunc(func(ctx context.Context, b *narthex.Batch) error {
+		l, err := s.ledger(ctx)
+		if err != nil {
+			return err
+		}
+		return l.Write(ctx, b)
+	})
+	if s.direct {
+		return direct, nil
 	}
 	session, err := aws.Open(aws.Options{})
 	if err != nil {
 		return nil, err
 	}
-	return &queue.Sink{SQS: session.SQS(), URL: s.queue}, nil
+	q := &queue.Sink{SQS: session.SQS(), URL: s.queue}
+	if s.state != "" {
+		q.Direct = direct
+	}
+	return q, nil
 }
 
 // lookup says what became of a push. A function that only queues can't tell.

@@ -15,6 +15,7 @@
 //	NARTHEX_QUEUE             URL of the SQS queue that pushes are sent to
 //	NARTHEX_MODE              queue (the default if there is a queue) or direct
 //	NARTHEX_GROUPS            how many values a new store spreads the totals over, 1 to 256; default 1
+//	NARTHEX_LOGS              access logs that it is told of, as under logs in a configuration, or a file with one
 //	NARTHEX_INTERVAL          the distance of ticks, default 1m: how often the schedule comes
 //	NARTHEX_REMOTE_WRITE_URL  where samples go
 //	NARTHEX_REMOTE_WRITE_SIGV4          region to sign for; an Amazon Managed Prometheus's is known
@@ -66,9 +67,7 @@ func run(args []string, getenv func(string) string, stdout, stderr io.Writer) er
 	}
 	logger := slog.New(slog.NewJSONHandler(stderr, nil))
 	slog.SetDefault(logger) // so that what the runtime client logs is JSON too
-	if err := limitMemory(getenv); err != nil {
-		return err
-	}
+	limitMemory(getenv)
 	f := &lambda.Function{RequestID: requestID, Logger: logger}
 	if own(getenv) {
 		newServerless(getenv, logger).setUp(f)

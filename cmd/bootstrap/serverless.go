@@ -3,10 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync"
 
 	"narthex"
@@ -23,6 +23,7 @@ import (
 type serverless struct {
 	settings
 	logger *slog.Logger
+	memory int   // that the function has, in bytes
 	broken error // what is wrong with the settings
 
 	mu     sync.Mutex
@@ -30,7 +31,7 @@ type serverless struct {
 }
 
 func newServerless(getenv func(string) string, logger *slog.Logger) *serverless {
-	s := &serverless{logger: logger}
+	s := &serverless{logger: logger, memory: memory(getenv)}
 	if s.settings, s.broken = readSettings(getenv); s.broken != nil {
 		logger.Error("the settings are wrong, and nothing is taken", "err", s.broken)
 	}
@@ -44,6 +45,7 @@ func (s *serverless) setUp(f *lambda.Function) {
 		return
 	}
 	f.Queue = s.fold
+	s.setUpLogs(f)
 	f.Commands = map[string]lambda.Command{"tick": s.tick, "regroup": s.regroup}
 }
 
@@ -71,8 +73,21 @@ func (s *serverless) ledger(ctx context.Context) (*shard.Shards, error) {
 	}
 	s.shards, err = shard.Open(ctx, shard.Options{
 		Store: store, Groups: s.groups, Policy: ledger.Policy{Interval: s.interval}, Destinations: destinations, Logger: s.logger,
+		OpenIDs: s.openIDs(), CacheBytes: s.memory / decoded / 4, WorkBytes: s.memory / decoded / 4,
 	})
 	return s.shards, err
+}
+
+// decoded is about how many times its size a state takes in memory.
+const decoded = 12
+
+// openIDs returns how many ids a group is saved with: few where a value is small
+// and each KiB of it costs.
+func (s *serverless) openIDs() int {
+	if strings.HasPrefix(s.state, "dynamodb:") {
+		return 512
+	}
+	return 0
 }
 
 // destination returns what writes samples out.
@@ -154,17 +169,21 @@ func (s *serverless) regroup(ctx context.Context, event json.RawMessage) (any, e
 	}{l.Groups()}, nil
 }
 
+// memory returns what the function has, in bytes: 128 MiB, the least there is, if
+// Lambda does not say.
+func memory(getenv func(string) string) int {
+	n, err := strconv.Atoi(getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"))
+	if err != nil || n < 128 {
+		n = 128
+	}
+	return n << 20
+}
+
 // limitMemory keeps the collector from letting the heap grow beyond what the
-// function has: past it Lambda ends the process.
-func limitMemory(getenv func(string) string) error {
-	text := getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
-	if text == "" || getenv("GOMEMLIMIT") != "" {
-		return nil
+// function has: past it Lambda ends the process. A quarter is for the program
+// itself, its stacks and the kernel.
+func limitMemory(getenv func(string) string) {
+	if getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(int64(memory(getenv)) / 4 * 3)
 	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		return fmt.Errorf("AWS_LAMBDA_FUNCTION_MEMORY_SIZE is %q: want a number of MB", text)
-	}
-	debug.SetMemoryLimit(int64(n) << 20 / 4 * 3) // the rest is for the program, its stacks and the kernel
-	return nil
 }

@@ -19,6 +19,7 @@ type settings struct {
 	groups   int    // of a store that is empty; 0 is the default
 	direct   bool   // pushes are folded at once
 	interval time.Duration
+	logs     string // sources of access logs, or the name of a file that has them
 
 	remoteWrite   string // where samples go, or ""
 	authorization string // header of that, or ""
@@ -33,7 +34,7 @@ func own(getenv func(string) string) bool {
 // readSettings reads the environment. An error names the variable.
 func readSettings(getenv func(string) string) (s settings, err error) {
 	s = settings{
-		state: getenv("NARTHEX_STATE"), queue: getenv("NARTHEX_QUEUE"),
+		state: getenv("NARTHEX_STATE"), logs: getenv("NARTHEX_LOGS"), queue: getenv("NARTHEX_QUEUE"),
 		remoteWrite: getenv("NARTHEX_REMOTE_WRITE_URL"), authorization: getenv("NARTHEX_REMOTE_WRITE_AUTHORIZATION"),
 		interval: time.Minute,
 	}

@@ -48,6 +48,7 @@ func commands() []command {
 		{"serve", "take pushes, keep them, answer queries, show them", serve},
 		{"agent", "scrape targets and take pushes, and send all by remote write", agent},
 		{"push", "send counters, gauges, observations and files from a shell", pushCommand},
+		{"logs", "make metrics of access logs, or try what they would be", logsCommand},
 		{"ledger", "look into totals, correct them, back them up", ledgerCommand},
 		{"verify", "find out what a remote-write backend can do", verifyCommand},
 		{"token", "make a bearer token for the configuration", tokenCommand},

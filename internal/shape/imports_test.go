@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"shard":    {".", "ledger", "state"},
 	"queue":    {".", "ledger", "shard", "internal/aws"},
 	"state":    {".", "internal/aws"},
+	"verify":   {".", "remotewrite"}, // what a backend can do, found out by trying
 	"pipeline": {".", "internal/message", "internal/stats"},
 
 	// Doors.
@@ -35,6 +36,7 @@ var mayImport = map[string][]string{
 	"probe":  {".", "openmetrics", "internal/stats"},
 	"scrape": {".", "openmetrics", "pipeline", "internal/stats"}, // a door that fetches; it relabels as pipeline does
 	"lambda": {".", "internal/aws", "internal/stats"},
+	"logs":   {".", "accesslog", "state", "internal/aws", "internal/stats", "internal/message"}, // it keeps offsets and what was learned as the ledger keeps its totals
 	"auth":   {"."},
 
 	// The file format of Prometheus's exporter-toolkit, which knows no others.
