@@ -55,7 +55,12 @@ const maxInHand = 64 << 20
 // may have.
 func (a *App) admit(next http.Handler) http.Handler {
 	limit := a.o.Config.Limits.Body
-	room := newRoom(max(maxInHand, limit))
+	size := max(maxInHand, limit)
+	share := size // without authentication all are one sender
+	if a.o.Access.Required() {
+		share = max(size/4*3, limit)
+	}
+	room := newRoom(size, share)
 	busy := a.stats.CounterVec("narthex_http_busy_total", "Requests that were answered 429 because too many were under way.")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Queries bound their forms themselves and are not to wait for pushes.
@@ -64,19 +69,21 @@ func (a *App) admit(next http.Handler) http.Handler {
 			return
 		}
 		weight := max(weightOf(r, limit), 4<<10)
-		if !room.take(r.Context(), weight) {
+		who, _ := identityOf(r)
+		if !room.take(r.Context(), who, weight) {
 			busy().Add(1)
 			w.Header().Set("Retry-After", "2")
 			reply.Error(w, http.StatusTooManyRequests, "too_busy", "too many requests are under way: try again in a moment, with the same id")
 			return
 		}
-		defer room.give(weight)
+		defer room.give(who, weight)
 		next.ServeHTTP(w, r)
 	})
 }
 
 // weightOf returns how many bytes the body may have once it is decompressed.
-// Remote write is snappy whatever its header says.
+// Remote write is snappy whatever its header says; OTLP's attributes and buckets
+// unfold to more than what other bodies make.
 func weightOf(r *http.Request, limit int64) int64 {
 	encoding := r.Header.Get("Content-Encoding")
 	switch {
@@ -84,10 +91,12 @@ func weightOf(r *http.Request, limit int64) int64 {
 		return limit
 	case encoding == "snappy" || r.URL.Path == push.WritePath:
 		return min(limit, push.SnappyRatio*min(limit, r.ContentLength))
-	case encoding == "":
-		return min(limit, r.ContentLength)
+	case encoding != "":
+		return limit
+	case r.URL.Path == push.OTLPPath:
+		return min(limit, 4*min(limit, r.ContentLength))
 	}
-	return limit
+	return min(limit, r.ContentLength)
 }
 
 func isQuery(path string) bool {

@@ -179,6 +179,7 @@ func TestWeightOf(t *testing.T) {
 		{"/api/v1/write", "Snappy", 1000, 22000},
 		{"/api/v1/write", "snappy", math.MaxInt64, 1e6},
 		{"/v1/metrics", "", 1e9, 1e6},
+		{"/v1/metrics", "", 1000, 4000},
 	} {
 		r := httptest.NewRequest("POST", c.path, nil)
 		r.ContentLength = c.length
@@ -186,5 +187,23 @@ func TestWeightOf(t *testing.T) {
 		if got := app.WeightOf(r, 1e6); got != c.want {
 			t.Errorf("%s %q of %d bytes weighs %d, want %d", c.path, c.encoding, c.length, got, c.want)
 		}
+	}
+}
+
+// A sender whose requests never end leaves room for the others.
+func TestRoomIsShared(t *testing.T) {
+	r := app.NewRoom(100, 75)
+	for _, step := range []struct {
+		who  string
+		n    int64
+		want bool
+	}{{"a", 40, true}, {"a", 40, false}, {"a", 35, true}, {"a", 1, false}, {"b", 30, false}, {"b", 25, true}, {"c", 1, false}} {
+		if got := r.TryTake(step.who, step.n); got != step.want {
+			t.Errorf("%s takes %d: %v", step.who, step.n, got)
+		}
+	}
+	r.Give("a", 40)
+	if !r.TryTake("c", 40) || r.TryTake("a", 1) {
+		t.Error("what was given back is not there, or too much is")
 	}
 }

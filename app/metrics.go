@@ -33,6 +33,7 @@ func (a *App) register() {
 	counter("narthex_ledger_checkpoints_total", "Checkpoints saved.", func(s ledger.Stats) uint64 { return s.Checkpoints })
 	counter("narthex_ledger_checkpoint_errors_total", "Checkpoints that could not be saved.", func(s ledger.Stats) uint64 { return s.CheckpointFails })
 	counter("narthex_ledger_replayed_entries_total", "Entries read from the log when this process began.", func(s ledger.Stats) uint64 { return s.Replayed })
+	counter("narthex_late_increments_total", "Increments with times of their own whose minute was written already; they count in the next one.", func(s ledger.Stats) uint64 { return s.Late })
 	counter("narthex_ledger_torn_bytes_total", "Bytes of an unfinished write cut off the log when this process began.", func(s ledger.Stats) uint64 { return s.TornBytes })
 	gauge("narthex_ledger_series", "Series that the ledger holds.", func(s ledger.Stats) float64 { return float64(s.Series) })
 	gauge("narthex_ledger_ids", "Ids of entries that the ledger remembers.", func(s ledger.Stats) float64 { return float64(s.IDs) })

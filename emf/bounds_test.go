@@ -55,3 +55,11 @@ func TestRepetitionIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// A gauge that was set in the future does not outlive what is set afterwards.
+func TestNewest(t *testing.T) {
+	series, err := emf.Parse(event(`{"Dimensions":[[]],"Metrics":[{"Name":"g"}]}`, `"g":1`), emf.Options{Newest: 1000})
+	if err != nil || len(series) != 1 || series[0].Samples[0].Time != 1000 {
+		t.Errorf("%+v, %v", series, err)
+	}
+}

@@ -48,6 +48,9 @@ type Options struct {
 	// Oldest refuses events with a timestamp before it, in milliseconds since the
 	// epoch.
 	Oldest int64
+	// Newest, if not 0, takes the place of timestamps after it: a gauge that was set
+	// in the future would keep its value until then, whatever it is set to.
+	Newest int64
 	// MaxSeries bounds what a [Collector] collects (default 10000).
 	MaxSeries int
 }

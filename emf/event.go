@@ -75,6 +75,9 @@ func (c *Collector) Add(doc []byte) error {
 	if e.time != 0 && e.time < c.o.Oldest {
 		return narthex.Errorf(narthex.Invalid, "its timestamp %d is older than what a retry could be told from: it is refused", e.time)
 	}
+	if c.o.Newest != 0 {
+		e.time = min(e.time, c.o.Newest)
+	}
 	for i := range e.directives {
 		if err := c.directive(e, &e.directives[i]); err != nil {
 			return err

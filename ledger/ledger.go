@@ -117,6 +117,7 @@ type Stats struct {
 	Samples, SinkErrors          uint64
 	Checkpoints, CheckpointFails uint64
 	Replayed                     uint64 // entries read from the log at the start
+	Late                         uint64 // increments whose minute was written already
 	TornBytes                    uint64 // cut off the log's end at the start
 	Series, IDs                  int
 	LogBytes                     int64
@@ -385,6 +386,7 @@ func (l *Ledger) Stats() Stats {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	s.Series, s.IDs = l.state.Sizes()
+	s.Late = l.state.late
 	s.LastTick = time.UnixMilli(l.state.LastTick())
 	return s
 }

@@ -109,3 +109,19 @@ func TestMinutesProperty(t *testing.T) {
 		t.Errorf("%v increments are in another minute than theirs, %d were late", off, beyond)
 	}
 }
+
+// What came too late is counted as such.
+func TestLateIsCounted(t *testing.T) {
+	c, st := &clock{now: epoch}, newStore(t)
+	l := open(t, options(t, t.TempDir(), st, c))
+	for _, ago := range []time.Duration{time.Minute, 2 * time.Hour} {
+		d := delta(t, "c_total", 1)
+		d.Samples[0].Time = epoch.Add(-ago).UnixMilli()
+		if err := l.Write(t.Context(), &narthex.Batch{Received: c.Now(), Series: []narthex.Series{d}, Lateness: 15 * time.Minute}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := l.Stats().Late; got != 1 {
+		t.Errorf("%d late increments, want 1", got)
+	}
+}

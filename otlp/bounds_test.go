@@ -137,3 +137,27 @@ func TestTranslateBounds(t *testing.T) {
 		t.Errorf("%v, %v", err, tr)
 	}
 }
+
+// The samples of target_info share its labels: a resource's attributes are not
+// copied for each of them.
+func TestTargetInfoIsBounded(t *testing.T) {
+	attributes := `{"key":"service.name","value":{"stringValue":"j"}},{"key":"a","value":{"stringValue":"` + strings.Repeat("x", 1<<20) + `"}}`
+	point := `{"timeUnixNano":"1","asInt":"1"},{"timeUnixNano":"1767225600000000000","asInt":"1"}`
+	m, err := otlp.DecodeJSON([]byte(`{"resourceMetrics":[{"resource":{"attributes":[`+attributes+`]},"scopeMetrics":[{"metrics":[{"name":"g","gauge":{"dataPoints":[`+point+`]}}]}]}]}`), otlp.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	x, err := otlp.Options{}.Translate(m, otlp.Arrival{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if last := x.Samples[len(x.Samples)-1]; len(last.Samples) < 600 {
+		t.Errorf("target_info has %d samples", len(last.Samples))
+	}
+	if grown := after.TotalAlloc - before.TotalAlloc; grown > 50<<20 {
+		t.Errorf("%d MB were allocated", grown>>20)
+	}
+}

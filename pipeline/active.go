@@ -13,7 +13,7 @@ type identity struct {
 	name            string
 	limits          Limits
 	pushes, samples bucket
-	series          int // of its sources
+	series, sources int // of it
 	last            int64
 	tally
 }
@@ -81,6 +81,7 @@ func (l *Limiter) sweep(s *source) {
 	l.series, s.id.series = l.series-gone, s.id.series-gone
 	if before == gone && s.last < l.now-l.o.Idle.Milliseconds() {
 		delete(l.sources, sourceKey{s.id, s.name})
+		s.id.sources--
 	}
 }
 
@@ -123,7 +124,9 @@ func (l *Limiter) source(id *identity, ls narthex.Labels, cur *source) *source {
 	}
 	key := sourceKey{id, name}
 	s := l.sources[key]
-	if s == nil && len(l.sources) >= maxSources {
+	// A sender leaves half of what the others have left, so that one with a source
+	// for each push does not take away theirs.
+	if s == nil && id.sources >= (maxSources-len(l.sources)+id.sources)/2 {
 		key.name = tooMany
 		s = l.sources[key]
 	}
@@ -131,6 +134,7 @@ func (l *Limiter) source(id *identity, ls narthex.Labels, cur *source) *source {
 		key.name = strings.Clone(key.name) // it shares the memory of a whole body
 		s = &source{id: id, name: key.name, seen: make(map[uint64]uint32)}
 		l.sources[key] = s
+		id.sources++
 	}
 	s.last = l.now
 	return s

@@ -279,3 +279,27 @@ func TestFailuresAreLimited(t *testing.T) {
 		t.Errorf("%d were written", st.batches)
 	}
 }
+
+// A sender with a source for each series leaves sources for the others, which
+// are told apart as before.
+func TestSourcesAreShared(t *testing.T) {
+	l := pipeline.NewLimiter(pipeline.LimiterOptions{Default: pipeline.Limits{SeriesPerSource: 1}})
+	s := l.Before(&store{})
+	from := func(who string, n int) *narthex.Batch {
+		b := batch(0)
+		b.Identity = who
+		for i := range n {
+			b.Series = append(b.Series, increment(labels(t, "m", "service", fmt.Sprint(i)), 1))
+		}
+		return b
+	}
+	write(t, s, from("loud", 30_000))
+	quiet := from("quiet", 100)
+	write(t, s, quiet)
+	if len(quiet.Rejected) > 0 {
+		t.Errorf("%d series of another sender were rejected: %v", len(quiet.Rejected), quiet.Rejected[0])
+	}
+	if n := l.Status(1).Sources; n > 20_000 {
+		t.Errorf("%d sources are told apart", n)
+	}
+}

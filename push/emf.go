@@ -50,7 +50,7 @@ func (d *door) pushEMF(w http.ResponseWriter, r *http.Request) {
 // decodeEMF makes a push of a body. Its id is the body's hash.
 func (d *door) decodeEMF(body []byte, now time.Time) (*Push, error) {
 	o := d.EMF
-	o.Oldest, o.MaxSeries = now.Add(-d.Horizon).UnixMilli(), d.Limits.Series
+	o.Oldest, o.Newest, o.MaxSeries = now.Add(-d.Horizon).UnixMilli(), now.UnixMilli(), d.Limits.Series
 	c := &emfReader{door: d, collector: emf.NewCollector(o)}
 	if err := c.documents(body); err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"mime"
 	"net/http"
 	"strings"
 
@@ -12,6 +13,9 @@ import (
 	"narthex/internal/message"
 	"narthex/otlp"
 )
+
+// OTLPPath is where OpenTelemetry's exporters send metrics.
+const OTLPPath = "/v1/metrics"
 
 // unfold is how many series an OTLP data point may become on average: a classic
 // histogram's buckets are one each.
@@ -40,7 +44,7 @@ func (d *door) otlpMetrics(w http.ResponseWriter, r *http.Request) {
 	err := wantType(w, r, otlp.Protobuf.ContentType(), otlp.JSON.ContentType())
 	if header := r.Header.Get("Content-Type"); err == nil && header == "" {
 		err = &answer{http.StatusUnsupportedMediaType, badData, "the content type is missing: send " + otlp.Protobuf.ContentType() + " or " + otlp.JSON.ContentType()}
-	} else if err == nil && strings.Contains(header, "protobuf") {
+	} else if media, _, _ := mime.ParseMediaType(header); err == nil && media == otlp.Protobuf.ContentType() {
 		p.encoding = otlp.Protobuf
 	}
 	if err == nil {

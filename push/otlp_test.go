@@ -336,3 +336,17 @@ func TestOTLPParts(t *testing.T) {
 		t.Errorf("%d %s, %d series in %d batches", w.Code, w.Body, series, len(s.batches))
 	}
 }
+
+// A media type has no case, and its parameters don't say what it is.
+func TestOTLPMediaType(t *testing.T) {
+	g := newGate(t, push.Options{})
+	json := exported(sum("hits", delta, 1, 1))
+	for header, body := range map[string]string{
+		"Content-Type: Application/X-Protobuf":             inProtobuf(t, json),
+		"Content-Type: application/json; profile=protobuf": json,
+	} {
+		if code, answer := g.do("POST", "/v1/metrics", body, header); code != 200 {
+			t.Errorf("%s: %d %s", header, code, answer)
+		}
+	}
+}

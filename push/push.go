@@ -137,7 +137,7 @@ func Mount(mux *http.ServeMux, o Options) {
 	mux.HandleFunc("/api/v1/push", d.pushJSON)
 	mux.HandleFunc(WritePath, d.write)
 	mux.HandleFunc("/api/v1/emf", d.pushEMF)
-	mux.HandleFunc("/v1/metrics", d.otlpMetrics)
+	mux.HandleFunc(OTLPPath, d.otlpMetrics)
 	mux.HandleFunc("/api/v1/receipts", d.listReceipts)
 	mux.HandleFunc("/api/v1/receipts/{id}", d.getReceipt)
 }

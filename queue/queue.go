@@ -53,7 +53,7 @@ func encode(e *ledger.Entry) string {
 func Decode(body string) (*ledger.Entry, error) {
 	rest, ok := strings.CutPrefix(body, markEntry)
 	if !ok {
-		return nil, errors.New("the message is none of narthex's, or of a newer one: it does not begin with " + markEntry)
+		return nil, fmt.Errorf("the message does not begin with %q: it is none of narthex's, or of a newer one", markEntry)
 	}
 	packed, err := base64.StdEncoding.DecodeString(rest)
 	if err != nil {

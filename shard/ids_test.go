@@ -285,7 +285,8 @@ func TestRefusedIsTold(t *testing.T) {
 func TestTickIsFair(t *testing.T) {
 	const groups = 64
 	c, w := &clock{now: epoch}, newWatched()
-	ctx, cancel := context.WithCancel(t.Context())
+	var ctx context.Context
+	var cancel context.CancelFunc
 	var mu sync.Mutex
 	left, ticked := 0, map[string]bool{}
 	sink := narthex.SinkFunc(func(ctx context.Context, b *narthex.Batch) error {
