@@ -83,6 +83,19 @@ func secure(address string) error {
 	return errors.New("it must be https: whoever can change what is fetched could sign tokens")
 }
 
+// asSecure is secure, and returns an error too if an address of https leads to one
+// without: what listens on this machine has no part in what an issuer elsewhere
+// says.
+func asSecure(from, to string) error {
+	if err := secure(to); err != nil {
+		return err
+	}
+	if u, err := url.Parse(to); err != nil || u.Scheme != "https" && strings.HasPrefix(strings.ToLower(from), "https:") {
+		return errors.New("it must be https, as is the address that leads to it")
+	}
+	return nil
+}
+
 const (
 	fetchTimeout = 10 * time.Second
 	maxFetched   = 1 << 20 // bytes
@@ -117,7 +130,7 @@ func newClient(caFile string) (*http.Client, error) {
 			if len(via) > maxRedirects {
 				return errors.New("too many redirects")
 			}
-			return secure(r.URL.String())
+			return asSecure(via[0].URL.String(), r.URL.String())
 		},
 	}, nil
 }
@@ -168,7 +181,7 @@ func discover(ctx context.Context, client *http.Client, issuer string) (string, 
 	if doc.Issuer != issuer {
 		return "", fmt.Errorf("its configuration says that it is %.200q", doc.Issuer)
 	}
-	if err := secure(doc.Keys); err != nil {
+	if err := asSecure(issuer, doc.Keys); err != nil {
 		return "", fmt.Errorf("its configuration says that its keys are at %.200q: %w", doc.Keys, err)
 	}
 	return doc.Keys, nil

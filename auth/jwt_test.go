@@ -9,11 +9,15 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -318,4 +322,54 @@ func FuzzJWT(f *testing.F) {
 			t.Fatalf("%q was let in, but %v", s, err)
 		}
 	})
+}
+
+// An issuer of https leads to no program on this machine, neither by its
+// configuration nor by a redirect: whoever runs that could sign tokens.
+func TestIssuerStaysSecure(t *testing.T) {
+	var asked atomic.Int32
+	local := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { asked.Add(1) }))
+	defer local.Close()
+	for _, redirects := range []bool{false, true} {
+		var said atomic.Int32
+		var self string
+		mux := http.NewServeMux()
+		mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
+			said.Add(1)
+			keys := local.URL
+			if redirects {
+				keys = self + "/keys"
+			}
+			fmt.Fprintf(w, `{"issuer":%q,"jwks_uri":%q}`, self, keys)
+		})
+		mux.Handle("/keys", http.RedirectHandler(local.URL, http.StatusFound))
+		server := httptest.NewTLSServer(mux)
+		defer server.Close()
+		self = server.URL
+		ca := filepath.Join(t.TempDir(), "ca.pem")
+		block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+		if err := os.WriteFile(ca, block, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		a := newAuth(t, auth.Options{
+			Issuers: []auth.Issuer{{Issuer: self, Audience: []string{"here"}, CAFile: ca, Rule: auth.Rule{Claims: map[string][]string{"sub": {"*"}}}}},
+			Logger:  slog.New(slog.DiscardHandler),
+		})
+		claims := jwt.MapClaims{"iss": self, "aud": "here", "sub": "me", "exp": time.Now().Unix() + 300}
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token, err := jwt.NewWithClaims(jwt.SigningMethodES256, claims).SignedString(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest("POST", "/", nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		_, err = a.Identify(r)
+		var e *auth.Error
+		if !errors.As(err, &e) || e.Reason != auth.Unavailable || said.Load() == 0 || asked.Load() != 0 {
+			t.Errorf("redirects %v: %v; the issuer was asked %d times, the other %d", redirects, err, said.Load(), asked.Load())
+		}
+	}
 }
