@@ -22,7 +22,7 @@ func TestRepetitionIsBounded(t *testing.T) {
 	directive := func(dimensions, metrics string) string {
 		return `{"Namespace":"n","Dimensions":[` + dimensions + `],"Metrics":[` + metrics + `]}`
 	}
-	metrics := list(10000, `{"Name":"m%"}`)
+	metrics := list(1000, `{"Name":"m%"}`)
 	thirty := `[` + list(30, `"d%"`) + `]`
 	members := list(30, `"d%":"`+strings.Repeat("x", 8000)+`"`)
 	for _, c := range []struct {
@@ -31,11 +31,11 @@ func TestRepetitionIsBounded(t *testing.T) {
 		want                     string
 	}{
 		{"a large dimension of many metrics", directive(`["d"]`, metrics), `"d":"` + strings.Repeat("x", 2<<20) + `"`, 0, "the limit is 8192"},
-		{"dimensions of many metrics", directive(thirty, metrics), members + `,` + list(10000, `"m%":1`), narthex.TooLarge, "more than 67108864 bytes"},
-		{"dimensions of many metrics without values", directive(thirty, metrics), members, narthex.TooLarge, "more than 67108864 bytes"},
-		{"dimensions of many sets", directive(list(1000, thirty), ""), members, narthex.TooLarge, "more than 67108864 bytes"},
-		{"many small sets", directive(list(600_000, `["d"]`), ""), `"d":"x"`, narthex.TooLarge, "more than 1000000 values"},
-		{"a large value of many metrics", directive(`[]`, list(5000, `{"Name":"m"}`)), `"m":[` + list(1<<20, "1") + `]`, 0, "the limit is 16384"},
+		{"dimensions of many metrics", directive(thirty, metrics), members + `,` + list(1000, `"m%":1`), narthex.TooLarge, "more than 33554432 bytes"},
+		{"dimensions of many metrics without values", directive(thirty, metrics), members, narthex.TooLarge, "more than 33554432 bytes"},
+		{"dimensions of many sets", directive(list(200, thirty), ""), members, narthex.TooLarge, "more than 33554432 bytes"},
+		{"many small sets", directive(list(510_000, `["d"]`), ""), `"d":"x"`, narthex.TooLarge, "more than 1000000 values"},
+		{"a large value of many metrics", directive(`[]`, list(1000, `{"Name":"m"}`)), `"m":[` + list(1<<17, "1") + `]`, 0, "the limit is 16384"},
 		{"a long namespace", `{"Namespace":"` + strings.Repeat("n", 1<<20) + `","Metrics":[` + metrics + `]}`, `"m1":1`, 0, "the limit is 1024"},
 		{"a long name", directive(`[]`, `{"Name":"`+strings.Repeat("n", 2000)+`"}`), "", 0, "the limit is 1024"},
 		{"a long name of a dimension", directive(`["`+strings.Repeat("n", 2000)+`"]`, `{"Name":"m"}`), `"m":1`, 0, "the limit is 1024"},

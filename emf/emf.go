@@ -122,7 +122,7 @@ const maxWork = 1_000_000
 
 // maxText bounds, in bytes, the texts of dimensions and labels: an event says once
 // what is read for each set, and kept for each series.
-const maxText = 64 << 20
+const maxText = 32 << 20
 
 // NewCollector returns an empty collector.
 func NewCollector(o Options) *Collector {

@@ -140,7 +140,7 @@ func (c *Collector) directive(e *event, d *directive) error {
 		if narthex.KindOf(err) == narthex.TooLarge {
 			return err
 		}
-		key := labels.String()
+		key := string(labels.AppendKey(nil))
 		if err == nil && seen[key] { // two sets that come to the same are one
 			continue
 		}

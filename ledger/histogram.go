@@ -118,6 +118,14 @@ func refuseHistogram(have *narthex.Histogram, it *item) string {
 	return ""
 }
 
+// alike reports whether a and b, which may be nil, can be added.
+func alike(a, b *narthex.Histogram) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return (a.Schema == narthex.CustomBounds) == (b.Schema == narthex.CustomBounds) && slices.Equal(a.Bounds, b.Bounds)
+}
+
 func kindOf(h *narthex.Histogram) string {
 	if h.Schema == narthex.CustomBounds {
 		return "classic"

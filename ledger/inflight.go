@@ -35,16 +35,16 @@ func (f *inflight) begin() (done func()) {
 	}
 }
 
-// behind returns how many of the last things begun span all that are still under
-// way: what was begun before those has arrived.
-func (f *inflight) behind() uint64 {
+// arrived returns the number below which all that was begun has arrived, and
+// the one that the next will have.
+func (f *inflight) arrived() (below, next uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	oldest := f.next
+	below = f.next
 	for n := range f.open {
-		oldest = min(oldest, n)
+		below = min(below, n)
 	}
-	return f.next - oldest
+	return below, f.next
 }
 
 // mark returns a number that is above those of all that was begun so far.

@@ -203,7 +203,7 @@ func (l *Ledger) tick(t *tickRequest) {
 		l.state.Took(d.name, d.taken.Load(), l.policy)
 	}
 	l.mu.Unlock()
-	if err := l.log([][]byte{appendTick(nil, at, l.state.taken, l.policy.Interval, l.inflight.behind())}); err != nil {
+	if err := l.log([][]byte{appendTick(nil, at, l.state.taken, l.policy.Interval, l.behind())}); err != nil {
 		t.done <- err
 		return
 	}
@@ -216,6 +216,18 @@ func (l *Ledger) tick(t *tickRequest) {
 		l.lost = lost
 	}
 	l.send(t, loads)
+}
+
+// behind returns how many of the last things begun span all that have not
+// arrived, or would not be there after a power cut.
+func (l *Ledger) behind() uint64 {
+	below, next := l.inflight.arrived()
+	for _, d := range l.destinations {
+		if d.syncs() {
+			below = min(below, d.synced.Load())
+		}
+	}
+	return next - below
 }
 
 // send starts the destinations and answers the request when all have ended.

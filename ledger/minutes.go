@@ -148,10 +148,14 @@ func (s *State) decodeMinutes(d *decoder) {
 		}
 		a := s.accounts[n]
 		a.minutes = &minutes{lateness: d.int(), upto: d.int()}
+		if l := a.minutes.lateness; l < 0 || l > maxLateness.Milliseconds() || a.minutes.upto > maxTime || a.minutes.upto < -maxTime || max(a.changed, a.written) > max(a.minutes.upto, 0) {
+			d.fail() // what is written by the minute would take for ever
+			return
+		}
 		for range d.count(3) {
 			m := minute{end: a.minutes.upto + d.int(), value: d.number(), hist: d.histogram()}
 			last := a.minutes.pending
-			if m.end <= a.minutes.upto || len(last) > 0 && m.end <= last[len(last)-1].end || wrongShape(m.hist) || (m.hist == nil) != (a.hist == nil) {
+			if m.end <= a.minutes.upto || len(last) > 0 && m.end <= last[len(last)-1].end || wrongShape(m.hist) || !alike(m.hist, a.hist) {
 				d.fail()
 				return
 			}

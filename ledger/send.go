@@ -27,6 +27,9 @@ type destination struct {
 	stats  *counters
 	outbox outbox
 
+	inflight *inflight     // the ledger's
+	synced   atomic.Uint64 // what is under way below this number has arrived for good
+
 	taken   atomic.Int64 // ms; the newest tick that the sink has taken
 	failed  atomic.Pointer[failure]
 	mu      sync.Mutex
@@ -44,7 +47,7 @@ type failure struct {
 func (l *Ledger) destination(name string, sink narthex.Sink) *destination {
 	log := l.o.Logger.With("destination", name)
 	sink = guarded{sink, log}
-	d := &destination{name: name, sink: sink, log: log, stats: &l.stats}
+	d := &destination{name: name, sink: sink, log: log, stats: &l.stats, inflight: l.inflight}
 	d.outbox.sink, d.outbox.log, d.outbox.stats, d.outbox.closing = sink, log, &l.stats, l.closing
 	return d
 }
@@ -125,9 +128,11 @@ func (d *destination) send(ctx context.Context, what load) error {
 	if err := d.write(ctx, what.values); err != nil {
 		return err
 	}
+	below, _ := d.inflight.arrived()
 	if err := d.sync(); err != nil {
 		return err
 	}
+	d.synced.Store(below)
 	d.taken.Store(what.tick)
 	return nil
 }
@@ -135,6 +140,11 @@ func (d *destination) send(ctx context.Context, what load) error {
 // syncer is a sink whose writes survive the process but perhaps not a power
 // cut until Sync has returned.
 type syncer interface{ Sync() error }
+
+func (d *destination) syncs() bool {
+	_, ok := d.sink.(guarded).Sink.(syncer)
+	return ok
+}
 
 // sync returns once what the sink has taken survives a power cut: only then may
 // the ledger's own copy go.
