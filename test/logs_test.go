@@ -1,6 +1,7 @@
 package test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -87,13 +88,13 @@ func TestLogsPushedExactlyOnce(t *testing.T) {
 	s := newServer(t, "scrape_interval: 1s\n")
 	push := func(killAfter time.Duration, names ...string) {
 		for {
-			cmd := exec.Command(program(t), append([]string{"logs", "--to", s.url(), "--config", config}, names...)...)
+			ctx, cancel := context.WithCancel(t.Context())
 			if killAfter > 0 {
-				timer := time.AfterFunc(killAfter, func() { cmd.Process.Kill() })
-				defer timer.Stop()
+				ctx, cancel = context.WithTimeout(t.Context(), killAfter) // it is killed then
 			}
 			killAfter = 0
-			out, err := cmd.CombinedOutput()
+			out, err := exec.CommandContext(ctx, program(t), append([]string{"logs", "--to", s.url(), "--config", config}, names...)...).CombinedOutput()
+			cancel()
 			if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() < 0 {
 				continue // killed: the same command again
 			}
@@ -106,9 +107,10 @@ func TestLogsPushedExactlyOnce(t *testing.T) {
 	order := logDeliveries(r, len(objects))
 	kill := killsAt(r, len(order)/10, scaled(10, 3))
 	for i := 0; i < len(order); i += 10 {
+		var all sync.WaitGroup
 		if kill[i/10] {
 			s.kill()
-			time.AfterFunc(100*time.Millisecond, s.start) // the commands wait for it
+			all.Go(s.start) // while the commands try
 		}
 		var names, both []string
 		for _, n := range order[i:min(i+10, len(order))] {
@@ -118,7 +120,6 @@ func TestLogsPushedExactlyOnce(t *testing.T) {
 			}
 			names = append(names, filepath.Join(dir, fmt.Sprint("object", n)))
 		}
-		var all sync.WaitGroup
 		killed := time.Duration(0)
 		if r.IntN(3) == 0 {
 			killed = time.Duration(20+r.IntN(300)) * time.Millisecond
