@@ -37,8 +37,9 @@ type Options struct {
 	// Dir is the directory of the log and the checkpoint; it is made if need be.
 	Dir string
 	// Sink takes the ticks' samples and those with times of their own; it is the
-	// destination "store". If it has a method Sync() error, that is called before
-	// a checkpoint takes the place of the log. Nil if there are Others.
+	// destination "store". If it has a method Sync() error, what it takes counts as
+	// taken once that has returned: it is called after each tick's samples, and
+	// before a checkpoint takes the place of the log. Nil if there are Others.
 	Sink narthex.Sink
 	// Others are further destinations, by name. Each takes the same samples at its
 	// own pace: one that is away holds up no other.

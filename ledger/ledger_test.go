@@ -81,8 +81,20 @@ func TestLedger(t *testing.T) {
 	}
 }
 
-// snapshotDir copies what a crash right now would leave.
+// snapshotDir copies what a crash right now would leave. A copy is not made at
+// one point in time, so it is made again if a checkpoint came between.
 func snapshotDir(t testing.TB, from string) string {
+	t.Helper()
+	for {
+		to := copyDir(t, from)
+		was, _ := os.ReadFile(filepath.Join(to, "state", "checkpoint"))
+		if is, _ := os.ReadFile(filepath.Join(from, "state", "checkpoint")); bytes.Equal(was, is) {
+			return to
+		}
+	}
+}
+
+func copyDir(t testing.TB, from string) string {
 	t.Helper()
 	to := t.TempDir()
 	err := filepath.Walk(from, func(path string, info os.FileInfo, err error) error {

@@ -66,7 +66,25 @@ func (l *Ledger) openOutboxes() error {
 		d.outbox.spool = s
 		d.outbox.begin()
 	}
+	if len(l.destinations) > 0 {
+		l.abandoned()
+	}
 	return nil
+}
+
+// abandoned tells of what waits for destinations that there are no more.
+func (l *Ledger) abandoned() {
+	have := make(map[string]bool)
+	for _, d := range l.destinations {
+		have[outboxName(d.name)] = true
+	}
+	found, _ := filepath.Glob(filepath.Join(l.o.Dir, "outbox", "*", "*.log"))
+	for _, path := range found {
+		if dir := filepath.Dir(path); !have[filepath.Base(dir)] {
+			have[filepath.Base(dir)] = true
+			l.o.Logger.Warn("samples wait for a destination that is not configured: name it as before, or delete them", "directory", dir)
+		}
+	}
 }
 
 // outboxName returns the directory of what waits for a destination.

@@ -75,7 +75,7 @@ func (s *spool) add(b *narthex.Batch) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.wal.f == nil || s.wal.size >= spoolFileSize {
+	if s.wal.f == nil || s.wal.size >= min(spoolFileSize, s.max/4) { // a file is what is given up at a time
 		if err := s.rotate(); err != nil {
 			return err
 		}
