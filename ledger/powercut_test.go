@@ -143,7 +143,7 @@ func TestDestinationNames(t *testing.T) {
 	for _, st := range stores {
 		st.away(false)
 	}
-	l = open(t, o)
+	open(t, o)
 	poll(t, "all have it, once", func() bool {
 		return !slices.ContainsFunc(stores, func(st *store) bool { return st.last("raw") != 7 })
 	})
