@@ -1,6 +1,9 @@
 package narthex
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Series is one time series and what a batch says of it.
 type Series struct {
@@ -59,6 +62,16 @@ func StaleMarker() float64 { return math.Float64frombits(staleNaN) }
 
 // IsStaleMarker reports whether v is the value that ends a series.
 func IsStaleMarker(v float64) bool { return math.Float64bits(v) == staleNaN }
+
+// CloneSeries returns a copy that shares no samples: a sink may sort what it is
+// given, so that each of several needs its own.
+func CloneSeries(series []Series) []Series {
+	series = slices.Clone(series)
+	for i := range series {
+		series[i].Samples = slices.Clone(series[i].Samples)
+	}
+	return series
+}
 
 // Exemplar is an example of what a counter or a bucket counted.
 type Exemplar struct {

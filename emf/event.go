@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"narthex"
+	"narthex/internal/message"
 )
 
 // The specification's bounds.
@@ -129,7 +130,7 @@ func (c *Collector) directive(e *event, d *directive) error {
 		sets = []dimensions{nil}
 	}
 	if len(d.Namespace) > maxName {
-		return c.reject(nil, fmt.Sprintf("the namespace %s has %d bytes, the limit is %d", clip(d.Namespace), len(d.Namespace), maxName))
+		return c.reject(nil, fmt.Sprintf("the namespace %s has %d bytes, the limit is %d", message.Quote(d.Namespace), len(d.Namespace), maxName))
 	}
 	seen := make(map[string]bool)
 	for _, set := range sets {
@@ -171,14 +172,14 @@ func (c *Collector) labels(e *event, d *directive, set dimensions) (narthex.Labe
 	}
 	for _, name := range set {
 		if len(name) > maxName {
-			return nil, fmt.Errorf("the name of the dimension %s has %d bytes, the limit is %d", clip(name), len(name), maxName)
+			return nil, fmt.Errorf("the name of the dimension %s has %d bytes, the limit is %d", message.Quote(name), len(name), maxName)
 		}
 		if err := c.spend(min(len(e.members[name]), maxDimension)); err != nil {
 			return nil, err
 		}
 		value, err := text(e.members[name])
 		if err != nil {
-			return nil, fmt.Errorf("the dimension %s %w", clip(name), err)
+			return nil, fmt.Errorf("the dimension %s %w", message.Quote(name), err)
 		}
 		labels = append(labels, narthex.Label{Name: labelName(name), Value: value})
 	}
@@ -213,7 +214,7 @@ func text(raw json.RawMessage) (string, error) {
 // metric adds one metric's values.
 func (c *Collector) metric(e *event, d *directive, m definition, labels narthex.Labels) error {
 	if len(m.Name) > maxName {
-		return c.reject(nil, fmt.Sprintf("the name of the metric %s has %d bytes, the limit is %d", clip(m.Name), len(m.Name), maxName))
+		return c.reject(nil, fmt.Sprintf("the name of the metric %s has %d bytes, the limit is %d", message.Quote(m.Name), len(m.Name), maxName))
 	}
 	u := unitOf(m.Unit, c.o.UnitlessHistograms)
 	name := u.name(m.Name)

@@ -2,7 +2,6 @@ package emf
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -155,11 +154,3 @@ func separate(b []byte) []byte {
 func isLower(c byte) bool { return 'a' <= c && c <= 'z' }
 func isUpper(c byte) bool { return 'A' <= c && c <= 'Z' }
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
-
-// clip quotes a name for a message.
-func clip(s string) string {
-	if len(s) > 80 {
-		return strconv.Quote(s[:80]) + "…"
-	}
-	return strconv.Quote(s)
-}

@@ -289,7 +289,7 @@ func (l *Ledger) pass(ctx context.Context, b *narthex.Batch, series []narthex.Se
 	rejected := make([][]narthex.Rejection, len(l.destinations))
 	var all sync.WaitGroup
 	for i, d := range l.destinations {
-		own := cloned(series) // a sink may sort what it is given
+		own := narthex.CloneSeries(series) // a sink may sort what it is given
 		all.Go(func() { rejected[i] = d.outbox.pass(ctx, b, own, settled) })
 	}
 	all.Wait()
@@ -315,7 +315,7 @@ func (l *Ledger) whenAll(done func()) func() {
 func (l *Ledger) passAgain(ctx context.Context, b *narthex.Batch, series []narthex.Series, done func()) {
 	settled := l.whenAll(done)
 	for _, d := range l.destinations {
-		own := cloned(series)
+		own := narthex.CloneSeries(series)
 		if d.name == storeName {
 			d.outbox.pass(ctx, b, own, settled)
 			continue

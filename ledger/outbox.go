@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,18 +64,9 @@ func (o *outbox) pass(ctx context.Context, b *narthex.Batch, series []narthex.Se
 			return out.Rejected
 		}
 	}
-	out.Series, out.Rejected = cloned(out.Series), nil
+	out.Series, out.Rejected = narthex.CloneSeries(out.Series), nil
 	o.keep(passage{out, done})
 	return nil
-}
-
-// cloned returns a copy that shares no samples.
-func cloned(series []narthex.Series) []narthex.Series {
-	series = slices.Clone(series)
-	for i := range series {
-		series[i].Samples = slices.Clone(series[i].Samples)
-	}
-	return series
 }
 
 // close waits until nothing is delivered any more, and closes the spool.

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"narthex"
+	"narthex/internal/message"
 )
 
 // check sorts the labels in place, drops empty values, and says what is wrong
@@ -26,16 +27,16 @@ func (d *decoder) check(ls []narthex.Label) (narthex.Labels, string) {
 			return ls, "the name of a label is empty"
 		}
 		if i > 0 && ls[i-1].Name == l.Name {
-			return ls, fmt.Sprintf("label %q is given twice", clip(l.Name))
+			return ls, fmt.Sprintf("label %q is given twice", message.Clip(l.Name, 80))
 		}
 		if !d.valid && (!utf8.ValidString(l.Name) || !utf8.ValidString(l.Value)) {
-			return ls, fmt.Sprintf("label %q or its value is not UTF-8", clip(l.Name))
+			return ls, fmt.Sprintf("label %q or its value is not UTF-8", message.Clip(l.Name, 80))
 		}
 		if most := d.limits.Name; most > 0 && len(l.Name) > most {
-			return ls, fmt.Sprintf("the name of label %q has %d bytes, the limit is %d", clip(l.Name), len(l.Name), most)
+			return ls, fmt.Sprintf("the name of label %q has %d bytes, the limit is %d", message.Clip(l.Name, 80), len(l.Name), most)
 		}
 		if most := d.limits.Value; most > 0 && len(l.Value) > most {
-			return ls, fmt.Sprintf("the value of label %q has %d bytes, the limit is %d", clip(l.Name), len(l.Value), most)
+			return ls, fmt.Sprintf("the value of label %q has %d bytes, the limit is %d", message.Clip(l.Name, 80), len(l.Value), most)
 		}
 	}
 	if !named {
@@ -60,14 +61,6 @@ func sorted(ls []narthex.Label) []narthex.Label {
 		slices.SortStableFunc(ls, func(a, b narthex.Label) int { return strings.Compare(a.Name, b.Name) })
 	}
 	return ls
-}
-
-// clip cuts a name to a length fit for a message.
-func clip(s string) string {
-	if len(s) > 80 {
-		return s[:80] + "…"
-	}
-	return s
 }
 
 // familyOf returns the name of the metric that the series belongs to, "" if that

@@ -1,6 +1,9 @@
 package remotewrite
 
-import "narthex"
+import (
+	"narthex"
+	"narthex/internal/message"
+)
 
 // put adds the series with the labels that stand in d.scratch[:labels], and what
 // was read for it. text returns an exemplar's labels.
@@ -67,7 +70,7 @@ func (d *decoder) putExemplars(labels func(protoExemplar) []narthex.Label) []nar
 func (d *decoder) reject(ls narthex.Labels, why string) {
 	short := make(narthex.Labels, 0, min(len(ls), maxShown))
 	for _, l := range ls[:min(len(ls), maxShown)] {
-		short = append(short, narthex.Label{Name: clip(l.Name), Value: clip(l.Value)})
+		short = append(short, narthex.Label{Name: message.Clip(l.Name, 80), Value: message.Clip(l.Value, 80)})
 	}
 	d.out.Rejected = append(d.out.Rejected, narthex.Rejection{Series: short.String(), Reason: why})
 }

@@ -148,7 +148,7 @@ func equalValues(text string) bool {
 // series of a request that it refuses: one of 2.0, which says how much that is,
 // Mimir, Cortex and what is built on it, and Thanos with its 409.
 func keepsRest(a *answer) bool {
-	return a.writtenKnown || a.status == http.StatusConflict || strings.Contains(a.text, "err-mimir-") || strings.HasPrefix(message(a.text), "user=")
+	return a.writtenKnown || a.status == http.StatusConflict || strings.Contains(a.text, "err-mimir-") || strings.HasPrefix(errorText(a.text), "user=")
 }
 
 // lasting reports whether a 5xx says something that will never be different:

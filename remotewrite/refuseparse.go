@@ -30,7 +30,7 @@ const (
 // bare name. There may be one in a line, as Prometheus writes them for 2.0, or
 // one in all, as Mimir and Cortex do. What can't be read is left out.
 func parseRefusal(body string) []named {
-	body = message(body)
+	body = errorText(body)
 	var out []named
 	lines := 0
 	for line := range strings.Lines(body) {
@@ -49,8 +49,8 @@ func parseRefusal(body string) []named {
 	return out
 }
 
-// message returns the text in a JSON answer, or the answer itself.
-func message(body string) string {
+// errorText returns the text in a JSON answer, or the answer itself.
+func errorText(body string) string {
 	if !strings.HasPrefix(strings.TrimSpace(body), "{") {
 		return body
 	}

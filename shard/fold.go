@@ -222,7 +222,7 @@ func (f *folding) pass(ctx context.Context, i int) {
 		return
 	}
 	for name, sink := range f.s.o.Destinations {
-		b := &narthex.Batch{Received: f.s.o.Now(), Series: cloned(f.samples[i])}
+		b := &narthex.Batch{Received: f.s.o.Now(), Series: narthex.CloneSeries(f.samples[i])}
 		err := sink.Write(ctx, b)
 		switch {
 		case err == nil:
@@ -237,14 +237,4 @@ func (f *folding) pass(ctx context.Context, i int) {
 			return
 		}
 	}
-}
-
-// cloned returns a copy that shares no samples: a sink may sort what it is
-// given.
-func cloned(series []narthex.Series) []narthex.Series {
-	series = slices.Clone(series)
-	for i := range series {
-		series[i].Samples = slices.Clone(series[i].Samples)
-	}
-	return series
 }

@@ -104,7 +104,7 @@ func (s *Shards) tick(ctx context.Context, key string, at int64) error {
 				w.leads = st.Leads(last) // the others are in there
 			}
 			if len(s.o.Destinations) > 1 {
-				w.leads, w.values = cloned(w.leads), cloned(w.values)
+				w.leads, w.values = narthex.CloneSeries(w.leads), narthex.CloneSeries(w.values)
 			}
 			now[name] = w
 		}

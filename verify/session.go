@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"narthex"
+	"narthex/internal/message"
 	"narthex/remotewrite"
 )
 
@@ -92,7 +93,7 @@ func (a answer) said() string {
 	if a.text == "" {
 		return strconv.Itoa(a.code)
 	}
-	return fmt.Sprintf("%d %q", a.code, clip(a.text))
+	return fmt.Sprintf("%d %q", a.code, message.Clip(a.text, 200))
 }
 
 // busy is how often a request is tried that is answered 429 or that the network

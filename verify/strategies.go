@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"narthex"
+	"narthex/internal/message"
 	"narthex/remotewrite"
 )
 
@@ -102,7 +103,7 @@ func Replay(ctx context.Context, o Options) ([]Strategy, error) {
 			}
 			if !a.taken() {
 				if x.Refused++; x.Refusal == "" {
-					x.Refusal = clip(a.said())
+					x.Refusal = message.Clip(a.said(), 200)
 				}
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"narthex"
+	"narthex/internal/message"
 )
 
 // ages are tried in this order until one is refused; what lies between is then
@@ -346,17 +347,10 @@ func (s *session) future() question {
 // words are what the backend says when it refuses.
 func (s *session) words() (out []Finding) {
 	if s.duplicate != "" {
-		out = append(out, Finding{SaysDuplicate, clip(s.duplicate), "it refused another value at the same time"})
+		out = append(out, Finding{SaysDuplicate, message.Clip(s.duplicate, 200), "it refused another value at the same time"})
 	}
 	if s.old != "" {
-		out = append(out, Finding{SaysOutOfOrder, clip(s.old), "it refused an older sample"})
+		out = append(out, Finding{SaysOutOfOrder, message.Clip(s.old, 200), "it refused an older sample"})
 	}
 	return out
-}
-
-func clip(s string) string {
-	if len(s) > 200 {
-		return strings.ToValidUTF8(s[:200], "") + "…"
-	}
-	return s
 }

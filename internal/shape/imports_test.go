@@ -19,8 +19,8 @@ var mayImport = map[string][]string{
 	// Formats: bytes <-> series.
 	"openmetrics": {".", "internal/protowire"},
 	"otlp":        {".", "internal/protowire"},
-	"remotewrite": {".", "internal/protowire"},
-	"emf":         {"."},
+	"remotewrite": {".", "internal/message", "internal/protowire"},
+	"emf":         {".", "internal/message"},
 	"accesslog":   {".", "emf"},
 
 	// What stands between a door and a store.
@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"shard":    {".", "ledger", "state"},
 	"queue":    {".", "ledger", "shard", "internal/aws"},
 	"state":    {".", "internal/aws"},
-	"verify":   {".", "remotewrite"}, // what a backend can do, found out by trying
+	"verify":   {".", "internal/message", "remotewrite"}, // what a backend can do, found out by trying
 	"pipeline": {".", "internal/message", "internal/stats"},
 
 	// Doors.
