@@ -86,6 +86,8 @@ func walk(dir string, visit func(rel string) error) error {
 		switch {
 		case d.IsDir() && rel != "." && foreign(dir, rel):
 			return filepath.SkipDir
+		case rel == ".git": // a file where this is one of several working trees
+			return nil
 		case d.Type().IsRegular():
 			return visit(rel)
 		}
