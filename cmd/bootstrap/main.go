@@ -1,34 +1,5 @@
-// Bootstrap is narthex as a function on AWS Lambda (runtime provided.al2023).
-//
-// It has a ledger of its own, in a bucket or a table, or it is the push door in
-// front of another narthex. Requests come in through a function URL or an API
-// Gateway HTTP API, which does the authentication (AWS_IAM). The environment
-// says what a function does.
-//
-// With a ledger of its own, the same program is three functions, or one:
-//
-//	pushes (HTTP) are sent to the queue, or counted at once
-//	the queue's batches are folded into the totals
-//	the command or schedule "tick" writes the totals out by remote write
-//
-//	NARTHEX_STATE             where the totals are: s3://bucket/prefix or dynamodb://table/prefix
-//	NARTHEX_QUEUE             URL of the SQS queue that pushes are sent to
-//	NARTHEX_MODE              queue (the default if there is a queue) or direct
-//	NARTHEX_GROUPS            how many values a new store spreads the totals over, 1 to 256; default 1
-//	NARTHEX_LOGS              access logs that it is told of, as under logs in a configuration, or a file with one
-//	NARTHEX_INTERVAL          the distance of ticks, default 1m: how often the schedule comes
-//	NARTHEX_REMOTE_WRITE_URL  where samples go
-//	NARTHEX_REMOTE_WRITE_SIGV4          region to sign for; an Amazon Managed Prometheus's is known
-//	NARTHEX_REMOTE_WRITE_AUTHORIZATION  header Authorization, for others
-//
-// In front of another narthex it checks POST /api/v1/push, and acknowledges it
-// once the other has done so. A push keeps its id and its bytes on the way, so
-// that a retry is recognised whichever instance of the function it meets:
-//
-//	NARTHEX_URL                     where the other narthex is, such as https://narthex.example
-//	NARTHEX_UPSTREAM_AUTHORIZATION  sent to it as the header Authorization, if set
-//
-// Either way GET /-/healthy answers 200. docs/serverless.md has the whole.
+// Bootstrap is narthex as a function on AWS Lambda (runtime provided.al2023):
+// package function, and what speaks to Lambda. docs/serverless.md has the whole.
 package main
 
 import (
@@ -43,7 +14,7 @@ import (
 	awslambda "github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
-	"narthex/lambda"
+	"narthex/function"
 )
 
 func main() {
@@ -68,14 +39,19 @@ func run(args []string, getenv func(string) string, stdout, stderr io.Writer) er
 	logger := slog.New(slog.NewJSONHandler(stderr, nil))
 	slog.SetDefault(logger) // so that what the runtime client logs is JSON too
 	limitMemory(getenv)
-	f := &lambda.Function{RequestID: requestID, Logger: logger}
-	if own(getenv) {
-		newServerless(getenv, logger).setUp(f)
-	} else {
-		f.HTTP = routes(getenv, logger)
-	}
+	f := function.New(function.Options{Getenv: getenv, Logger: logger})
+	f.RequestID = requestID
 	awslambda.Start(f)
 	return nil
+}
+
+// limitMemory keeps the collector from letting the heap grow beyond what the
+// function has: past it Lambda ends the process. A quarter is for the program
+// itself, its stacks and the kernel.
+func limitMemory(getenv func(string) string) {
+	if getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(int64(function.Memory(getenv)) / 4 * 3)
+	}
 }
 
 func requestID(ctx context.Context) string {

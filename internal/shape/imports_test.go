@@ -60,6 +60,7 @@ var mayImport = map[string][]string{
 
 	// Wiring.
 	"app":                {everything},
+	"function":           {everything}, // the same for Lambda
 	"cmd/narthex":        {everything, "tsdb", "query", "viewer"},
 	"cmd/bootstrap":      {everything},
 	"cmd/bootstrap-view": {everything, "viewer"},
@@ -159,8 +160,8 @@ func TestTableIsSound(t *testing.T) {
 			if slices.Contains(heavy, target) && !program {
 				t.Errorf("mayImport[%q] names %q, which only programs may import", dir, target)
 			}
-			if target == "config" || target == everything && !program && dir != "app" {
-				t.Errorf("mayImport[%q] names %q: only app and cmd import config", dir, target)
+			if target == "config" || target == everything && !program && dir != "app" && dir != "function" {
+				t.Errorf("mayImport[%q] names %q: only app, function and cmd import config", dir, target)
 			}
 		}
 	}

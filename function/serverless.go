@@ -1,10 +1,9 @@
-package main
+package function
 
 import (
 	"context"
 	"encoding/json"
 	"log/slog"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,7 +30,7 @@ type serverless struct {
 }
 
 func newServerless(getenv func(string) string, logger *slog.Logger) *serverless {
-	s := &serverless{logger: logger, memory: memory(getenv)}
+	s := &serverless{logger: logger, memory: Memory(getenv)}
 	if s.settings, s.broken = readSettings(getenv); s.broken != nil {
 		logger.Error("the settings are wrong, and nothing is taken", "err", s.broken)
 	}
@@ -169,21 +168,12 @@ func (s *serverless) regroup(ctx context.Context, event json.RawMessage) (any, e
 	}{l.Groups()}, nil
 }
 
-// memory returns what the function has, in bytes: 128 MiB, the least there is, if
+// Memory returns what the function has, in bytes: 128 MiB, the least there is, if
 // Lambda does not say.
-func memory(getenv func(string) string) int {
+func Memory(getenv func(string) string) int {
 	n, err := strconv.Atoi(getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"))
 	if err != nil || n < 128 {
 		n = 128
 	}
 	return n << 20
-}
-
-// limitMemory keeps the collector from letting the heap grow beyond what the
-// function has: past it Lambda ends the process. A quarter is for the program
-// itself, its stacks and the kernel.
-func limitMemory(getenv func(string) string) {
-	if getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(int64(memory(getenv)) / 4 * 3)
-	}
 }
