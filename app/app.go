@@ -11,10 +11,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -54,6 +56,7 @@ type App struct {
 	o          Options
 	ledger     *ledger.Ledger
 	outlets    []outlet
+	meters     []namedMeter // of the destinations
 	scraper    *scrape.Scraper
 	logSources []logSource
 	logStats   *logs.Stats // nil without sources
@@ -76,10 +79,14 @@ func New(ctx context.Context, o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	a := &App{o: o, outlets: out, started: o.Now()}
 	others, bounds := sinks(out)
+	for _, name := range slices.Sorted(maps.Keys(others)) {
+		others[name] = a.metered(name, others[name])
+	}
 	l, err := ledger.Open(ctx, ledger.Options{
 		Dir:    filepath.Join(c.Data, "ledger"),
-		Sink:   o.Sink,
+		Sink:   a.metered("store", o.Sink),
 		Others: others,
 		Bounds: bounds,
 		Now:    o.Now,
@@ -93,7 +100,7 @@ func New(ctx context.Context, o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{o: o, ledger: l, outlets: out, started: o.Now()}
+	a.ledger = l
 	if a.scraper, err = a.newScraper(); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -221,6 +228,7 @@ func (a *App) routes() http.Handler {
 			written, ok := a.ledger.Lookup(identity, id)
 			return push.Outcome{Written: written}, ok, nil
 		},
+		SourceLabel: c.Limits.SourceLabel,
 		Names: narthex.NameScheme{
 			UTF8: c.UTF8Names, MaxLabels: c.Limits.LabelsPerSeries,
 			MaxName: c.Limits.LabelNameLength, MaxValue: c.Limits.LabelValueLength,
@@ -244,6 +252,9 @@ func (a *App) routes() http.Handler {
 	mux.HandleFunc("GET /metrics", a.metrics)
 	mux.HandleFunc("GET /api/v1/status/limits", limitStatus(limits))
 	mux.HandleFunc("GET /api/v1/status/destinations", a.destinations)
+	mux.HandleFunc("GET /api/v1/status/ledger", a.ledgerState)
+	mux.HandleFunc("GET /api/v1/status/cost", a.cost)
+	mux.HandleFunc("GET /api/v1/status/viewer", a.viewerStatus)
 	mux.HandleFunc("GET /api/v1/targets", a.targets)
 	mux.HandleFunc("GET /api/v1/status/logs", a.logReceipts)
 	MountTotals(mux, TotalsOptions{Totals: a.ledger, Version: a.o.Version, Logger: a.o.Logger, Now: a.o.Now})

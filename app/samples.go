@@ -45,6 +45,9 @@ func (a *App) direct(ctx context.Context, b *narthex.Batch) error {
 	if err := s.WriteExact(ctx, b); err != nil {
 		return err
 	}
+	if m := a.meter("store"); m != nil {
+		m.add(b.Series)
+	}
 	if err := s.Sync(); err != nil {
 		return narthex.Errorf(narthex.Unavailable, "the samples are stored, but not yet safe from a power cut: %w; send them again", err)
 	}

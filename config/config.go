@@ -74,6 +74,8 @@ type Config struct {
 	WebConfigFile string
 	// Auth is who may do what (auth).
 	Auth Auth
+	// Viewer is the page (viewer).
+	Viewer Viewer
 
 	name  string         // the file's, for Explain
 	set   map[string]int // option -> the line that sets it
@@ -190,5 +192,6 @@ func Default() *Config {
 			SourceLabel:  "service", Overflow: Overflow{Action: "reject"},
 			LabelNameLength: 128, LabelValueLength: 2048, Series: 1000000,
 		},
+		Viewer: Viewer{PricePerMillionSamples: 0.09, PricePerBillionQuerySamples: 0.1, Currency: "USD"},
 	}
 }

@@ -86,6 +86,7 @@ func TestFull(t *testing.T) {
 			TranslationStrategy: "NoTranslation", PromoteResourceAttributes: []string{"host.name", "cloud.region"},
 			KeepIdentifyingResourceAttributes: true, PromoteScopeMetadata: true, ConvertHistogramsToNHCB: true,
 		},
+		Viewer:    config.Viewer{PricePerMillionSamples: 0.2, Currency: "CHF"},
 		UTF8Names: true,
 		Hosts:     []string{"narthex.example", "10.0.0.1", "fd00::1"},
 	}
@@ -149,6 +150,7 @@ utf8_names: false
 hosts: []
 web_config_file: ""
 auth: {tokens: [], users: {}, oidc: [], gateway: []}
+viewer: {price_per_million_samples: 0.09, price_per_billion_query_samples: 0.1, currency: USD}
 `
 	got, err := config.Parse("x.yml", []byte(text), nil)
 	if err != nil {

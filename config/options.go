@@ -126,6 +126,12 @@ var options = []option{
 		"Issuers whose JSON Web Tokens are taken, such as GitHub Actions."},
 	{"auth.gateway", func(c *Config) value { return gateway{&c.Auth.Gateway} },
 		"Callers that are taken of those whom API Gateway or a function URL has identified."},
+	{"viewer.price_per_million_samples", func(c *Config) value { return amount{&c.Viewer.PricePerMillionSamples} },
+		"What a destination charges for a million samples; 0.09 is what Amazon Managed Prometheus did in us-east-1 in November 2026."},
+	{"viewer.price_per_billion_query_samples", func(c *Config) value { return amount{&c.Viewer.PricePerBillionQuerySamples} },
+		"What it charges for a billion samples that queries read."},
+	{"viewer.currency", func(c *Config) value { return currency{&c.Viewer.Currency} },
+		"The currency of the two."},
 }
 
 // relations are what must hold between two durations.

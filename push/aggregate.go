@@ -29,7 +29,7 @@ func (d *door) aggregate(w http.ResponseWriter, r *http.Request) {
 		err = e.timeless()
 	}
 	if err != nil {
-		d.Observe(d.fail(w, r, err), nil)
+		d.refuse(w, r, DoorAggregate, err)
 		return
 	}
 	e.regroup()
@@ -42,7 +42,7 @@ func (d *door) aggregate(w http.ResponseWriter, r *http.Request) {
 	if source == "" {
 		p.notice = func() string { return d.totals.watch(d.Logger, e.batch, e.key.labels) }
 	}
-	d.deliver(w, r, p)
+	d.deliver(w, r, DoorAggregate, p)
 }
 
 // sourceOf returns the source whose totals are pushed, "" if they are

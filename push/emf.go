@@ -40,11 +40,11 @@ func (d *door) pushEMF(w http.ResponseWriter, r *http.Request) {
 		p.Batch.ID, err = pickID(r, p.Batch.ID)
 	}
 	if err != nil {
-		d.Observe(d.fail(w, r, err), nil)
+		d.refuse(w, r, DoorEMF, err)
 		return
 	}
 	d.sign(r, p.Batch)
-	d.deliver(w, r, p)
+	d.deliver(w, r, DoorEMF, p)
 }
 
 // decodeEMF makes a push of a body. Its id is the body's hash.

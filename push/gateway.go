@@ -18,11 +18,12 @@ import (
 // or one sentence of plain text.
 func (d *door) gateway(w http.ResponseWriter, r *http.Request) {
 	var e *exposition
+	var what brought
 	var err error
 	code := http.StatusOK
 	switch r.Method {
 	case http.MethodPut, http.MethodPost:
-		e, err = d.pushGroup(w, r)
+		e, what, err = d.pushGroup(w, r)
 	case http.MethodDelete:
 		code = http.StatusAccepted
 		e, err = d.deleteGroup(r)
@@ -32,7 +33,7 @@ func (d *door) gateway(w http.ResponseWriter, r *http.Request) {
 	}
 	var receipt *Receipt
 	if e != nil {
-		receipt = d.remember(e.batch, err)
+		receipt = d.remember(e.batch, what, err)
 		if err == nil && receipt.Status == Rejected { // a repetition of what was refused
 			err = narthex.Errorf(narthex.Invalid, "%s", rejectedText(receipt.Rejected))
 		}
@@ -44,6 +45,9 @@ func (d *door) gateway(w http.ResponseWriter, r *http.Request) {
 		code = a.code
 		w.WriteHeader(code)
 		_, _ = io.WriteString(w, a.msg+"\n")
+		if e == nil && code != http.StatusMethodNotAllowed {
+			d.keepFailure(r, DoorGroup, a)
+		}
 	} else {
 		w.WriteHeader(code)
 	}
@@ -58,10 +62,10 @@ const (
 
 // pushGroup replaces or extends a group. What it returns has a batch that was
 // written, unless it is nil.
-func (d *door) pushGroup(w http.ResponseWriter, r *http.Request) (*exposition, error) {
-	e, err := d.expose(w, r, gatewayPrefix)
+func (d *door) pushGroup(w http.ResponseWriter, r *http.Request) (e *exposition, what brought, err error) {
+	e, err = d.expose(w, r, gatewayPrefix)
 	if err != nil {
-		return nil, err
+		return nil, what, err
 	}
 	op := narthex.GroupExtend
 	if r.Method == http.MethodPut {
@@ -69,7 +73,7 @@ func (d *door) pushGroup(w http.ResponseWriter, r *http.Request) (*exposition, e
 	}
 	ttl, err := d.groupTTL(r, e.key.labels)
 	if err != nil {
-		return nil, err
+		return nil, what, err
 	}
 	e.batch.Group = &narthex.Group{Labels: e.key.labels, Op: op, TTL: ttl}
 	if err = e.timeless(); err == nil {
@@ -77,15 +81,16 @@ func (d *door) pushGroup(w http.ResponseWriter, r *http.Request) (*exposition, e
 		err = e.groupSeries(d.Names)
 	}
 	if err != nil {
-		return nil, d.failGroup(r, e, err)
+		return nil, what, d.failGroup(r, e, err)
 	}
+	what = d.look(e.batch.Series)
 	if err := d.Sink.Write(r.Context(), e.batch); err != nil {
-		return nil, err
+		return nil, what, err
 	}
 	if len(e.batch.Rejected) > 0 {
-		return e, narthex.Errorf(narthex.Invalid, "%s", rejectedText(e.batch.Rejected))
+		return e, what, narthex.Errorf(narthex.Invalid, "%s", rejectedText(e.batch.Rejected))
 	}
-	return e, nil
+	return e, what, nil
 }
 
 // ownMetric reports whether the ledger writes the metric itself; what a client says
@@ -151,7 +156,7 @@ func (d *door) deleteGroup(r *http.Request) (*exposition, error) {
 // remember keeps the receipt of a group's push. A group is taken whole or not
 // at all; err is why it was not. A repetition of a push that was refused gets
 // the receipt of the first, which is the one that says so.
-func (d *door) remember(b *narthex.Batch, err error) *Receipt {
+func (d *door) remember(b *narthex.Batch, what brought, err error) *Receipt {
 	p := &Push{Batch: b, Entries: len(b.Series)}
 	receipt := p.Receipt()
 	if err != nil {
@@ -162,7 +167,7 @@ func (d *door) remember(b *narthex.Batch, err error) *Receipt {
 			return k.receipt
 		}
 	}
-	d.recent.add(b.Identity, b.Received, receipt)
+	d.keep(DoorGroup, "", b, what, receipt)
 	return receipt
 }
 

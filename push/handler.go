@@ -32,11 +32,11 @@ func (d *door) pushJSON(w http.ResponseWriter, r *http.Request) {
 		p.Batch.ID, err = pickID(r, p.Batch.ID)
 	}
 	if err != nil {
-		d.Observe(d.fail(w, r, err), nil)
+		d.refuse(w, r, DoorPush, err)
 		return
 	}
 	d.sign(r, p.Batch)
-	d.deliver(w, r, p)
+	d.deliver(w, r, DoorPush, p)
 }
 
 // sign says on the batch who sent it.
@@ -47,10 +47,11 @@ func (d *door) sign(r *http.Request, b *narthex.Batch) {
 }
 
 // deliver writes a push to the sink and answers with the receipt.
-func (d *door) deliver(w http.ResponseWriter, r *http.Request, p *Push) {
-	if len(p.Batch.Series) > 0 {
+func (d *door) deliver(w http.ResponseWriter, r *http.Request, doorName string, p *Push) {
+	what := d.look(p.Batch.Series)
+	if what.series > 0 {
 		if err := d.Sink.Write(r.Context(), p.Batch); err != nil {
-			d.Observe(d.fail(w, r, err), nil)
+			d.refuse(w, r, doorName, err)
 			return
 		}
 	}
@@ -61,7 +62,7 @@ func (d *door) deliver(w http.ResponseWriter, r *http.Request, p *Push) {
 	}
 	p.Warnings = append(p.Warnings, p.Batch.Warnings...)
 	receipt := p.Receipt()
-	d.recent.add(p.Batch.Identity, p.Batch.Received, receipt)
+	d.keep(doorName, "", p.Batch, what, receipt)
 	code := http.StatusOK
 	if receipt.Status == Rejected {
 		code = http.StatusBadRequest
@@ -93,8 +94,10 @@ func (d *door) listReceipts(w http.ResponseWriter, r *http.Request) {
 	out := list{Receipts: []Status{}}
 	identity, _ := d.Identity(r)
 	all := d.ReadsAll(r)
-	for _, k := range d.recent.list(limit, func(k *kept) bool { return all || k.identity == identity }) {
-		s, err := d.status(r.Context(), k.identity, k.receipt.ID, k)
+	for _, k := range d.recent.list(limit, func(k *kept) bool {
+		return k.receipt != nil && k.receipt.ID != "" && (all || k.key.identity == identity)
+	}) {
+		s, err := d.status(r.Context(), k.key.identity, k.receipt.ID, k)
 		if err != nil {
 			d.fail(w, r, err)
 			return

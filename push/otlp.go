@@ -50,18 +50,20 @@ func (d *door) otlpMetrics(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = d.read(w, r, func(body []byte) error { return p.read(d, r, body) })
 	}
+	var what brought
 	if err == nil {
+		what = d.look(p.Deltas).and(d.look(p.Samples))
 		err = p.writeSamples(r.Context(), d)
 	}
 	if err == nil && len(p.Deltas) > 0 {
 		err = d.Sink.Write(r.Context(), &p.deltas)
 	}
 	if err != nil {
-		d.Observe(d.failOTLP(w, r, p.encoding, err), nil)
+		d.failOTLP(w, r, p.encoding, err)
 		return
 	}
 	receipt := p.receipt()
-	d.recent.add(p.deltas.Identity, p.deltas.Received, receipt)
+	d.keep(DoorOTLP, "", &p.deltas, what, receipt)
 	p.reply(w, receipt)
 	d.Observe(http.StatusOK, receipt)
 }
@@ -168,9 +170,9 @@ const (
 	rpcUnavailable = 14
 )
 
-// failOTLP answers an error as a google.rpc.Status and returns the status code.
+// failOTLP answers an error as a google.rpc.Status.
 // Exporters try again after 429, 502, 503 and 504, and after nothing else.
-func (d *door) failOTLP(w http.ResponseWriter, r *http.Request, e otlp.Encoding, err error) int {
+func (d *door) failOTLP(w http.ResponseWriter, r *http.Request, e otlp.Encoding, err error) {
 	a := d.answerOf(w, r, err)
 	code := rpcInvalid
 	switch a.code {
@@ -184,5 +186,6 @@ func (d *door) failOTLP(w http.ResponseWriter, r *http.Request, e otlp.Encoding,
 		a.code, code = http.StatusServiceUnavailable, rpcUnavailable
 	}
 	writeOTLP(w, e, a.code, e.Status(code, a.msg))
-	return a.code
+	d.keepFailure(r, DoorOTLP, a)
+	d.Observe(a.code, nil)
 }

@@ -6,6 +6,7 @@
 //	POST /api/v1/emf            CloudWatch's embedded metric format; the answer is a receipt
 //	GET  /api/v1/receipts/{id}  what became of a push
 //	GET  /api/v1/receipts       the last pushes, those with rejections first
+//	GET  /api/v1/arrivals       the last requests to push by all doors, refused ones too
 //
 //	PUT  /metrics/job/<job>{/<label>/<value>}  replaces a group (Pushgateway)
 //	POST, DELETE  the same                     replaces metrics of the same names; ends the group
@@ -76,6 +77,9 @@ type Options struct {
 	// ReadsAll says whether the sender may list the receipts of other identities
 	// too; nil says yes.
 	ReadsAll func(*http.Request) bool
+	// SourceLabel is the label by which a sender's sources are told apart (default
+	// service); where it is missing, job is.
+	SourceLabel string
 	// Names says which names and lengths are allowed.
 	Names narthex.NameScheme
 	// Limits bound one push.
@@ -140,6 +144,7 @@ func Mount(mux *http.ServeMux, o Options) {
 	mux.HandleFunc(OTLPPath, d.otlpMetrics)
 	mux.HandleFunc("/api/v1/receipts", d.listReceipts)
 	mux.HandleFunc("/api/v1/receipts/{id}", d.getReceipt)
+	mux.HandleFunc("/api/v1/arrivals", d.listArrivals)
 }
 
 // door is what the handlers share.
@@ -162,6 +167,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.ReadsAll == nil {
 		o.ReadsAll = func(*http.Request) bool { return true }
+	}
+	if o.SourceLabel == "" {
+		o.SourceLabel = "service"
 	}
 	if o.Samples == nil {
 		o.Samples = exactly(o.Sink)

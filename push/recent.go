@@ -7,54 +7,68 @@ import (
 	"time"
 )
 
-// maxRecent is how many receipts are kept. Half of them may be receipts with
-// rejections, which so outlive the many without.
+// maxRecent is how many requests to push are kept. Half of them may be such as
+// failed or had something rejected, which so outlive the many without.
 const maxRecent = 1000
 
-// recent keeps the last receipts in memory.
+// recent keeps the last requests to push in memory.
 type recent struct {
 	max int
 
 	mu    sync.Mutex // protects all below
 	byKey map[recentKey]*list.Element
 	plain list.List // of *kept, the newest first
-	bad   list.List // of *kept with rejections, the newest first
+	bad   list.List // of *kept that are bad, the newest first
 }
 
-type recentKey struct{ identity, id string }
+type recentKey struct{ identity, name string }
 
-// kept is a receipt that is kept. It is not changed any more.
+// kept is what is kept of a request to push. It is not changed any more.
 type kept struct {
-	identity string
+	key      recentKey
 	received time.Time
-	receipt  *Receipt
+	door     string
+	brought
+	receipt *Receipt // nil if the request failed as a whole:
+	failure *answer
+	times   int // how many requests alike this stands for
 }
+
+// bad reports whether somebody should look at it.
+func (k *kept) bad() bool { return k.failure != nil || len(k.receipt.Rejected) > 0 }
 
 func newRecent(limit int) *recent {
 	return &recent{max: limit, byKey: make(map[recentKey]*list.Element)}
 }
 
-// add keeps a receipt. That of a duplicate does not take the place of the first
-// one, which says more.
-func (q *recent) add(identity string, received time.Time, r *Receipt) {
-	short := *r
-	short.ID = strings.Clone(r.ID) // it may share the memory of a whole body
-	short.Rejected = clipped(r.Rejected, r.refused, 20)
-	k := &kept{identity: identity, received: received.UTC(), receipt: &short}
-
+// add keeps what became of a request. That of a duplicate does not take the
+// place of the first one, which says more; those without a receipt that can be
+// asked for are counted where they are alike.
+func (q *recent) add(k *kept) {
+	k.times = 1
+	k.received = k.received.UTC()
+	if r := k.receipt; r != nil {
+		short := *r
+		short.ID = strings.Clone(r.ID) // it may share the memory of a whole body
+		short.Rejected = clipped(r.Rejected, r.refused, 20)
+		k.receipt = &short
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	key := recentKey{identity, short.ID}
-	if old, found := q.byKey[key]; found {
-		if r.Status == Duplicate {
+	if old, found := q.byKey[k.key]; found {
+		before := old.Value.(*kept)
+		switch {
+		case k.receipt == nil || k.receipt.ID == "":
+			k.times += before.times
+		case k.receipt.Status == Duplicate:
 			return
 		}
 		q.remove(old)
 	}
-	if len(short.Rejected) > 0 {
-		q.byKey[key] = q.bad.PushFront(k)
+	if k.bad() {
+		q.byKey[k.key] = q.bad.PushFront(k)
 	} else {
-		q.byKey[key] = q.plain.PushFront(k)
+		q.byKey[k.key] = q.plain.PushFront(k)
 	}
 	switch {
 	case q.bad.Len() > q.max/2:
@@ -66,15 +80,15 @@ func (q *recent) add(identity string, received time.Time, r *Receipt) {
 
 func (q *recent) remove(e *list.Element) {
 	k := e.Value.(*kept)
-	delete(q.byKey, recentKey{k.identity, k.receipt.ID})
-	if len(k.receipt.Rejected) > 0 {
+	delete(q.byKey, k.key)
+	if k.bad() {
 		q.bad.Remove(e)
 	} else {
 		q.plain.Remove(e)
 	}
 }
 
-// get returns the receipt, nil if it isn't kept.
+// get returns what is kept of the push with the id, nil if nothing is.
 func (q *recent) get(identity, id string) *kept {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -84,8 +98,7 @@ func (q *recent) get(identity, id string) *kept {
 	return nil
 }
 
-// list returns at most limit receipts of those that are wanted, those with
-// rejections first.
+// list returns at most limit of those that are wanted, the bad ones first.
 func (q *recent) list(limit int, wanted func(*kept) bool) []*kept {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -35,7 +35,7 @@ func (d *door) write(w http.ResponseWriter, r *http.Request) {
 	}
 	version, err := writeVersion(r)
 	if err != nil {
-		d.Observe(d.fail(w, r, err), nil)
+		d.refuse(w, r, DoorRemoteWrite, err)
 		return
 	}
 	var req *remotewrite.Request
@@ -46,21 +46,35 @@ func (d *door) write(w http.ResponseWriter, r *http.Request) {
 		return err
 	})
 	if err != nil {
-		d.Observe(d.fail(w, r, err), nil)
+		d.refuse(w, r, DoorRemoteWrite, err)
 		return
 	}
 	b := &narthex.Batch{Received: d.Now(), Series: req.Series, Rejected: req.Rejected}
 	d.sign(r, b)
+	what, unread := d.look(b.Series), len(b.Rejected)
 	if len(b.Series) > 0 {
 		if err := d.Samples.Write(r.Context(), b); err != nil {
-			d.Observe(d.fail(w, r, err), nil)
+			d.refuse(w, r, DoorRemoteWrite, err)
 			return
 		}
 	}
 	if len(req.Families) > 0 && d.Describe != nil {
 		d.Describe(req.Families)
 	}
+	d.keepWrite(b, what, unread)
 	d.answerWrite(w, version, req.Offered, b)
+}
+
+// keepWrite remembers a request: the last one of each sender, and the last one
+// with something refused, because they come every few seconds and have no
+// ids. unread is how many of the rejections are of series that could not be read.
+func (d *door) keepWrite(b *narthex.Batch, what brought, unread int) {
+	p := &Push{Batch: b, Entries: what.series + unread, rejected: unread}
+	r, id := p.Receipt(), "\x00write"
+	if len(r.Rejected) > 0 {
+		id += " refused"
+	}
+	d.keep(DoorRemoteWrite, id, b, what, r)
 }
 
 // answerWrite says how much is stored, and what is not and why. An exemplar that
