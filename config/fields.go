@@ -10,30 +10,6 @@ import (
 	"narthex/internal/message"
 )
 
-// field is a key of a mapping that is an element of a list.
-type field struct {
-	name string
-	read func(path string, n *yaml.Node)
-}
-
-// fields reads a mapping with the fields.
-func (r *reader) fields(path string, n *yaml.Node, wants string, fields ...field) (ok bool) {
-	before := len(r.problems)
-	var known []string
-	for _, f := range fields {
-		known = append(known, f.name)
-	}
-	r.mapping(path, n, wants, func(key, n *yaml.Node) {
-		i := slices.Index(known, key.Value)
-		if i < 0 {
-			r.errorf(key, path, "unknown key %s; %s", message.Quote(key.Value), message.Suggest(key.Value, known))
-			return
-		}
-		fields[i].read(path+"."+key.Value, n)
-	})
-	return len(r.problems) == before
-}
-
 // word is a field of one value.
 func (r *reader) word(name, wants string, p *string) field {
 	return field{name, func(path string, n *yaml.Node) { *p, _ = r.scalar(path, n, wants) }}

@@ -147,7 +147,7 @@ func (r *reader) secretField(name string, p *Secret) field {
 // name, with the reason.
 func (r *reader) but(path string, n *yaml.Node, wants string, refused map[string]string, fields ...field) (ok bool) {
 	n = resolve(n)
-	before := len(r.problems)
+	before := r.Problems()
 	if n.Kind == yaml.MappingNode {
 		rest := *n
 		rest.Content = nil
@@ -166,7 +166,7 @@ func (r *reader) but(path string, n *yaml.Node, wants string, refused map[string
 		n = &rest
 	}
 	r.fields(path, n, wants, fields...)
-	return len(r.problems) == before
+	return r.Problems() == before
 }
 
 // idle are keys of Prometheus's that mean nothing here and do no harm.
@@ -180,5 +180,5 @@ func (r *reader) idle(fields map[string]string) []field {
 
 // note tells the reader of narthex check about a setting that has no effect.
 func (r *reader) note(n *yaml.Node, path, why string) {
-	r.config.notes = append(r.config.notes, (&Error{r.name, n.Line, path + " has no effect: " + why}).Error())
+	r.config.notes = append(r.config.notes, (&Error{File: r.Name(), Line: n.Line, Msg: path + " has no effect: " + why}).Error())
 }

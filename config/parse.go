@@ -1,19 +1,16 @@
 package config
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 
 	"narthex/internal/message"
+	"narthex/internal/yamldoc"
 )
 
 // maxFile is how large a file may be, in bytes.
@@ -40,12 +37,12 @@ func Load(path string, env func(string) (string, bool)) (*Config, error) {
 func Parse(name string, data []byte, env func(string) (string, bool)) (*Config, error) {
 	c := Default()
 	c.name, c.set = name, make(map[string]int)
-	r := &reader{name: name, env: env, config: c, wrong: make(map[string]bool)}
+	r := &reader{Reader: yamldoc.NewReader(name), env: env, config: c, wrong: make(map[string]bool)}
 	if len(data) > maxFile {
 		r.add(0, fmt.Sprintf("the file is larger than %s", FormatSize(maxFile)))
-		return nil, r.err()
+		return nil, r.Err()
 	}
-	root, ok := r.document(data)
+	root, ok := r.Document(data)
 	if ok && root != nil {
 		r.section("", root)
 	}
@@ -56,45 +53,10 @@ func Parse(name string, data []byte, env func(string) (string, bool)) (*Config, 
 	for _, check := range r.later {
 		check()
 	}
-	if err := r.err(); err != nil {
+	if err := r.Err(); err != nil {
 		return nil, err
 	}
 	return c, nil
-}
-
-// document returns the only document's content, nil if it is empty.
-func (r *reader) document(data []byte) (*yaml.Node, bool) {
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	var doc, more yaml.Node
-	if err := dec.Decode(&doc); err != nil {
-		if errors.Is(err, io.EOF) {
-			return nil, true
-		}
-		r.syntax(err)
-		return nil, false
-	}
-	if err := dec.Decode(&more); err == nil {
-		r.add(more.Line, "a second document: put all in the first one")
-		return nil, false
-	} else if !errors.Is(err, io.EOF) {
-		r.syntax(err)
-		return nil, false
-	}
-	if len(doc.Content) == 0 || isNull(doc.Content[0]) {
-		return nil, true
-	}
-	return doc.Content[0], true
-}
-
-// syntax adds the YAML library's error, which has its line in the text.
-func (r *reader) syntax(err error) {
-	msg := strings.TrimPrefix(err.Error(), "yaml: ")
-	line := 0
-	if m := regexp.MustCompile(`^line (\d+): `).FindStringSubmatch(msg); m != nil {
-		line, _ = strconv.Atoi(m[1])
-		msg = msg[len(m[0]):]
-	}
-	r.add(line, "this is not YAML: "+msg)
 }
 
 // section reads the mapping at the path, which is "" for the whole file.
@@ -103,9 +65,9 @@ func (r *reader) section(path string, n *yaml.Node) {
 		full := join(path, key.Value)
 		if o, ok := find(full); ok {
 			r.config.set[full] = key.Line
-			before := len(r.problems)
+			before := r.Problems()
 			o.in(r.config).read(r, full, n)
-			r.wrong[full] = len(r.problems) > before
+			r.wrong[full] = r.Problems() > before
 			return
 		}
 		keys, elsewhere := keysOf(path), ""

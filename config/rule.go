@@ -75,7 +75,7 @@ func (v rules) wants() string { return "a list of {match: {label: regex}, as: de
 
 func (r *reader) rule(path string, n *yaml.Node) Rule {
 	rule, as := Rule{Match: make(map[string]*regexp.Regexp)}, ""
-	failed := len(r.problems)
+	failed := r.Problems()
 	r.mapping(path, n, "a rule {match: {label: regex}, as: delta}", func(key, n *yaml.Node) {
 		switch at := path + "." + message.Clip(key.Value, 80); key.Value {
 		case "match":
@@ -88,7 +88,7 @@ func (r *reader) rule(path string, n *yaml.Node) Rule {
 		}
 	})
 	switch {
-	case len(r.problems) > failed:
+	case r.Problems() > failed:
 	case len(rule.Match) == 0:
 		r.errorf(n, path, "match is missing: say which labels the rule is for")
 	case as == "":

@@ -40,7 +40,7 @@ func (v ttlRules) wants() string { return "a list of {match: {label: regex}, ttl
 
 func (r *reader) ttlRule(path string, n *yaml.Node) TTLRule {
 	rule := TTLRule{Match: make(map[string]*regexp.Regexp)}
-	failed := len(r.problems)
+	failed := r.Problems()
 	r.mapping(path, n, "a rule {match: {label: regex}, ttl: 26h}", func(key, n *yaml.Node) {
 		switch at := path + "." + message.Clip(key.Value, 80); key.Value {
 		case "match":
@@ -52,7 +52,7 @@ func (r *reader) ttlRule(path string, n *yaml.Node) TTLRule {
 		}
 	})
 	switch {
-	case len(r.problems) > failed:
+	case r.Problems() > failed:
 	case len(rule.Match) == 0:
 		r.errorf(n, path, "match is missing: say which grouping labels the rule is for")
 	case rule.TTL == 0:

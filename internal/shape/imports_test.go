@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 
 	// Doors.
 	"push":   {".", "internal/message", "internal/reply", "openmetrics", "otlp", "remotewrite", "emf", "internal/stats"},
-	"probe":  {".", "openmetrics", "internal/stats"},
+	"probe":  {".", "openmetrics", "internal/message", "internal/reply", "internal/stats", "internal/yamldoc"},
 	"scrape": {".", "openmetrics", "pipeline", "internal/stats"}, // a door that fetches; it relabels as pipeline does
 	"lambda": {".", "internal/aws", "internal/stats"},
 	"logs":   {".", "accesslog", "state", "internal/aws", "internal/stats", "internal/message"}, // it keeps offsets and what was learned as the ledger keeps its totals
@@ -48,12 +48,13 @@ var mayImport = map[string][]string{
 	"viewer": {".", "internal/aws", "internal/stats"},
 
 	// Leaves.
-	"config":             {".", "internal/message"},
+	"config":             {".", "internal/message", "internal/yamldoc"},
 	"internal/aws":       {},
 	"internal/awstest":   {"internal/aws"}, // emulators; only tests import it
 	"internal/protowire": {"."},
 	"internal/stats":     {},
 	"internal/message":   {},
+	"internal/yamldoc":   {"internal/message"},
 	"internal/reply":     {"."},
 	"internal/shape":     {},
 	"test":               {},
