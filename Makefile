@@ -42,6 +42,13 @@ web-check: web/node_modules ## the viewer's lint, types and tests; viewer/dist i
 	@out=$$(mktemp -d) && trap 'rm -rf "$$out"' EXIT && \
 		(cd web && npm run build -- --outDir "$$out" --emptyOutDir) && diff -r viewer/dist "$$out" || \
 		{ echo "viewer/dist is not what web/ builds: run make web and commit it"; exit 1; }
+dashboards: ## write deploy/grafana/dashboards anew
+	cd deploy/dashboards && go run . ../grafana/dashboards
+deploy-check: ## the dashboards are what their source makes
+	cd deploy/dashboards && go vet .
+	@out=$$(mktemp -d) && trap 'rm -rf "$$out"' EXIT && \
+		(cd deploy/dashboards && go run . "$$out") && diff -r deploy/grafana/dashboards "$$out" || \
+		{ echo "deploy/grafana/dashboards is not what deploy/dashboards writes: run make dashboards and commit it"; exit 1; }
 clients-check: clients/node/node_modules ## the Node client's format, types and tests
 	cd clients/node && npm run lint && npm run typecheck && npm test
 clients/node/node_modules: clients/node/package-lock.json
@@ -51,4 +58,4 @@ web/node_modules: web/package-lock.json
 clean: ## remove what was built, keep data and caches
 	rm -rf bin dist
 
-.PHONY: help run build test acceptance lint vuln fuzz bench size web web-check clients-check clean
+.PHONY: help run build test acceptance lint vuln fuzz bench size web web-check dashboards deploy-check clients-check clean

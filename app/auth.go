@@ -127,7 +127,7 @@ func wantedScopes(method, path string) auth.Scopes {
 		return auth.Probe
 	case reads && (path == "/api/v1/receipts" || path == "/api/v1/arrivals" || strings.HasPrefix(path, "/api/v1/receipts/")):
 		return auth.Push | auth.Query
-	case reads && (strings.HasPrefix(path, "/assets/") || strings.HasPrefix(path, "/api/v1/label/") || strings.HasPrefix(path, "/api/v1/status/")):
+	case reads && (strings.HasPrefix(path, "/assets/") || strings.HasPrefix(path, "/docs/") || strings.HasPrefix(path, "/api/v1/label/") || strings.HasPrefix(path, "/api/v1/status/")):
 		return auth.Query
 	}
 	return auth.Admin

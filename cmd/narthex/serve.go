@@ -18,6 +18,7 @@ import (
 
 	"narthex/app"
 	"narthex/config"
+	"narthex/docs"
 	"narthex/query"
 	"narthex/tsdb"
 	"narthex/viewer"
@@ -141,6 +142,8 @@ func withStore(o *app.Options, log *slog.Logger) (closeStore func() error, err e
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	o.Metrics = func(w io.Writer) error { return gather(w, reg) }
+	manual := http.StripPrefix("/docs", docs.Handler())
+	o.Mount = func(mux *http.ServeMux) { mux.Handle("GET /docs/", manual) }
 	c := o.Config
 	if c.Storage.None {
 		return func() error { return nil }, nil
@@ -159,6 +162,7 @@ func withStore(o *app.Options, log *slog.Logger) (closeStore func() error, err e
 	})
 	o.Sink = db
 	o.Mount = func(mux *http.ServeMux) {
+		mux.Handle("GET /docs/", manual)
 		api.Mount(mux)
 		mux.Handle("/", viewer.Handler(viewer.Options{}))
 	}

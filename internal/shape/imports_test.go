@@ -57,6 +57,7 @@ var mayImport = map[string][]string{
 	"internal/yamldoc":   {"internal/message"},
 	"internal/reply":     {"."},
 	"internal/shape":     {},
+	"docs":               {},
 	"test":               {},
 
 	// Wiring.
