@@ -37,6 +37,8 @@ type Module struct {
 	GRPC      GRPCModule
 	Unix      UnixModule
 	WebSocket WebSocketModule
+
+	source string // see Source
 }
 
 // IP is which protocol is probed.
