@@ -19,13 +19,16 @@
 package probe
 
 import (
-	"context"
-	"fmt"
+	"cmp"
+	"crypto/x509"
 	"log/slog"
-	"runtime/debug"
+	"maps"
+	"os"
+	"slices"
 	"time"
 
 	"narthex"
+	"narthex/internal/stats"
 	"narthex/openmetrics"
 )
 
@@ -39,13 +42,19 @@ type Options struct {
 	Features Features
 	// Region is where the probes run, "" if it is not said.
 	Region string
-	Logger *slog.Logger     // nil means slog.Default()
-	Now    func() time.Time // nil means time.Now
+	Logger *slog.Logger        // nil means slog.Default()
+	Now    func() time.Time    // nil means time.Now
+	Getenv func(string) string // nil means os.Getenv
 }
 
 // Prober runs probes. Its methods may be called from several goroutines.
 type Prober struct {
-	o Options
+	o         Options
+	watch     *watch
+	resolvers map[string]*resolver // by Module.Resolver
+	cel       map[string]CELProgram
+	tokens    tokens
+	denied    func(values ...string) *stats.Counter
 }
 
 // New returns a prober. It does not touch the network. An error names the module
@@ -57,7 +66,58 @@ func New(o Options) (*Prober, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Prober{o: o}, nil
+	if o.Getenv == nil {
+		o.Getenv = os.Getenv
+	}
+	p := &Prober{o: o, watch: newWatch(o.Guard, o.Getenv), resolvers: map[string]*resolver{}, cel: map[string]CELProgram{}}
+	p.Register(new(stats.Set))
+	if err := o.Features.refuse(o.Modules); err != nil {
+		return nil, err
+	}
+	for _, m := range sorted(o.Modules) {
+		if err := p.prepare(m); err != nil {
+			return nil, narthex.Errorf(narthex.Invalid, "module %q: %w", m.Name, err)
+		}
+	}
+	return p, nil
+}
+
+// prepare makes ready what a module needs.
+func (p *Prober) prepare(m *Module) error {
+	if m.Resolver != "" && p.resolvers[m.Resolver] == nil {
+		r, err := newResolver(m.Resolver)
+		if err != nil {
+			return err
+		}
+		p.resolvers[m.Resolver] = r
+	}
+	for _, expression := range []string{m.HTTP.BodyMatchesCEL, m.HTTP.BodyNotMatchesCEL} {
+		if expression == "" || p.cel[expression] != nil || p.o.Features.CEL == nil {
+			continue
+		}
+		program, err := p.o.Features.CEL(expression)
+		if err != nil {
+			return err
+		}
+		p.cel[expression] = program
+	}
+	return nil
+}
+
+// Register counts in set from now on.
+func (p *Prober) Register(set *stats.Set) {
+	p.denied = set.CounterVec("narthex_probe_denied_total", "Connections of probes that the guard has denied, by reason.", "reason")
+}
+
+func (p *Prober) countDenied(d denial) { p.denied(string(d)).Add(1) }
+
+// Warm does what the first probe would have to wait for: it reads the certificates
+// that the system trusts.
+func (p *Prober) Warm() { _, _ = x509.SystemCertPool() } // the probe that needs them will say what is wrong
+
+// sorted returns modules in the order of their names.
+func sorted(modules map[string]*Module) []*Module {
+	return slices.SortedFunc(maps.Values(modules), func(a, b *Module) int { return cmp.Compare(a.Name, b.Name) })
 }
 
 // Request is one probe to be made.
@@ -90,67 +150,4 @@ type Result struct {
 	Families []openmetrics.Family
 	// Log is what the probe did, step by step, without secrets.
 	Log []byte
-}
-
-// defaultTimeout bounds a probe that nothing else bounds, as in the exporter.
-const defaultTimeout = 120 * time.Second
-
-// Run makes a probe. It returns before its deadline: the earliest of the
-// context's, the request's and the module's. An error means that nothing was
-// probed, because the request is wrong.
-func (p *Prober) Run(ctx context.Context, r Request) (*Result, error) {
-	m := p.o.Modules[r.Module]
-	if m == nil {
-		return nil, narthex.Errorf(narthex.Invalid, "unknown module %q", r.Module)
-	}
-	if r.Target == "" {
-		return nil, narthex.Errorf(narthex.Invalid, "the target is missing")
-	}
-	timeout := defaultTimeout
-	for _, d := range []time.Duration{m.Timeout, r.Timeout} {
-		if d > 0 {
-			timeout = min(timeout, d)
-		}
-	}
-	start := p.o.Now()
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	begun := time.Now()
-	t := p.newTrial(r, m)
-	f := t.attempt(ctx)
-	out := &Result{
-		Target: r.Target, Module: r.Module, Start: start, Duration: time.Since(begun), Timeout: timeout,
-		Success: f == nil, Failure: f, Attempts: 1,
-	}
-	out.Families, out.Log = t.finish(out)
-	return out, nil
-}
-
-// attempt calls the prober. What panics in it is a failed probe.
-func (t *trial) attempt(ctx context.Context) (f *Failure) {
-	defer func() {
-		if v := recover(); v != nil {
-			t.log.Error("the probe panicked", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
-			f = &Failure{Phase: PhaseInternal, Reason: ReasonPanic, Err: fmt.Errorf("the prober has a defect: %v", v)}
-		}
-	}()
-	run := proberOf(t.module.Prober)
-	if run == nil {
-		return &Failure{Phase: PhasePolicy, Reason: ReasonUnsupported, Err: fmt.Errorf("the prober %q is not known", t.module.Prober)}
-	}
-	return asFailure(ctx, run(ctx, t))
-}
-
-// prober probes t's target. nil is a success. An error that is no *Failure is
-// given a phase and a reason by asFailure.
-type prober func(ctx context.Context, t *trial) error
-
-// proberOf returns the prober of that name, nil if there is none.
-func proberOf(name string) prober {
-	switch name {
-	// "http": probeHTTP (http.go), "tcp": probeTCP (tcp.go), "unix": probeUnix (unix.go),
-	// "dns": probeDNS (dns.go), "icmp": probeICMP (icmp.go), "grpc": probeGRPC (grpc.go),
-	// "websocket": probeWebSocket (websocket.go)
-	}
-	return nil
 }

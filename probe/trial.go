@@ -1,12 +1,10 @@
 package probe
 
 import (
-	"bytes"
 	"log/slog"
-	"slices"
-	"strings"
+	"net/netip"
+	"sync"
 
-	"narthex"
 	"narthex/openmetrics"
 )
 
@@ -20,16 +18,31 @@ type trial struct {
 	module   *Module
 	net      *network
 	log      *slog.Logger
-	text     *bytes.Buffer
+	written  *transcript
+
+	// only is the address that this trial is about, if it is one of several trials
+	// of the addresses of a name.
+	only netip.Addr
+	// candidates are the addresses of the target, the one to probe first.
+	candidates []netip.Addr
+	// found is how many there are.
+	found int
+	// fan, with addresses: all, starts the trials of the other addresses.
+	fan func(others []netip.Addr)
+
+	mu     sync.Mutex
+	shaken []*shaken // the TLS handshakes so far
+	hidden []string  // what is not to be seen in the log
 }
 
-func (p *Prober) newTrial(r Request, m *Module) *trial {
-	text := new(bytes.Buffer)
-	log := slog.New(slog.NewTextHandler(text, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	return &trial{
-		metrics: newMetrics(), prober: p, target: r.Target, hostname: r.Hostname, module: m,
-		net: &network{guard: &p.o.Guard}, log: log, text: text,
+func (p *Prober) newTrial(r Request, m *Module, only netip.Addr) *trial {
+	w := new(transcript)
+	t := &trial{
+		metrics: newMetrics(), prober: p, target: r.Target, hostname: r.Hostname, module: m, only: only,
+		log: slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})), written: w,
 	}
+	t.net = &network{watch: p.watch, denied: p.countDenied, resolver: p.resolvers[m.Resolver]}
+	return t
 }
 
 // finish adds what every probe has and returns the metrics and the log.
@@ -40,91 +53,33 @@ func (t *trial) finish(r *Result) ([]openmetrics.Family, []byte) {
 	if f := r.Failure; f != nil {
 		t.gauge("probe_failure_info", "Where and why the probe failed", "phase", "reason").With(string(f.Phase), string(f.Reason)).Set(1)
 	}
-	return t.families(), t.text.Bytes()
+	return t.families(), t.redact(t.written.end())
 }
 
-// metrics are the gauges of one probe. A gauge that is asked for a second time is
-// the same one, so that no prober can register a metric twice.
-type metrics struct {
-	byName map[string]*gauge
+// transcript is a log in memory. What comes after its end is dropped: a connection
+// may still be on its way out.
+type transcript struct {
+	mu    sync.Mutex
+	text  []byte
+	ended bool
 }
 
-func newMetrics() *metrics { return &metrics{byName: make(map[string]*gauge)} }
+// logLimit is how many bytes of a probe's log are kept.
+const logLimit = 256 << 10
 
-// gauge is a metric: one value, or one for each value of its labels.
-type gauge struct {
-	name, help string
-	labels     []string
-	values     []*gaugeValue
-}
-
-type gaugeValue struct {
-	labels []string
-	value  float64
-}
-
-// gauge returns the metric with that name. It is exposed once it has a value.
-func (m *metrics) gauge(name, help string, labels ...string) *gauge {
-	g := m.byName[name]
-	if g == nil {
-		g = &gauge{name: name, help: help, labels: labels}
-		m.byName[name] = g
+// Write implements [io.Writer].
+func (w *transcript) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.ended && len(w.text)+len(p) <= logLimit {
+		w.text = append(w.text, p...)
 	}
-	return g
+	return len(p), nil
 }
 
-// Set sets the value of a gauge without labels.
-func (g *gauge) Set(v float64) { g.With().Set(v) }
-
-// Add adds to the value of a gauge without labels.
-func (g *gauge) Add(v float64) { g.With().Add(v) }
-
-// With returns the value for the labels' values, in the order of their names; it
-// is 0 until it is set.
-func (g *gauge) With(values ...string) *gaugeValue {
-	for _, v := range g.values {
-		if slices.Equal(v.labels, values) {
-			return v
-		}
-	}
-	v := &gaugeValue{labels: slices.Clone(values)}
-	g.values = append(g.values, v)
-	return v
-}
-
-// Set sets the value.
-func (v *gaugeValue) Set(to float64) { v.value = to }
-
-// Add adds to the value.
-func (v *gaugeValue) Add(by float64) { v.value += by }
-
-// families returns the metrics by name, each with its series by labels.
-func (m *metrics) families() []openmetrics.Family {
-	var out []openmetrics.Family
-	for _, g := range m.byName {
-		if len(g.values) == 0 {
-			continue
-		}
-		f := openmetrics.Family{Name: g.name, Help: g.help, Type: narthex.TypeGauge}
-		for _, v := range g.values {
-			var ls narthex.Labels
-			for i, name := range g.labels {
-				if v.labels[i] != "" {
-					ls = ls.With(name, v.labels[i])
-				}
-			}
-			f.Metrics = append(f.Metrics, openmetrics.Metric{Labels: ls, Value: v.value})
-		}
-		slices.SortFunc(f.Metrics, func(a, b openmetrics.Metric) int { return strings.Compare(a.Labels.String(), b.Labels.String()) })
-		out = append(out, f)
-	}
-	slices.SortFunc(out, func(a, b openmetrics.Family) int { return strings.Compare(a.Name, b.Name) })
-	return out
-}
-
-func oneIf(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
+func (w *transcript) end() []byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
+	return w.text
 }

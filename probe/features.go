@@ -1,0 +1,64 @@
+package probe
+
+import (
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+
+	"narthex"
+)
+
+// Features are what a program can do that not every one can.
+type Features struct {
+	// CEL compiles an expression over body; nil if CEL is not part of the program.
+	CEL func(expression string) (CELProgram, error)
+	// HTTP3 returns what speaks HTTP/3 with one target: config verifies it, dial
+	// opens the socket and tells where the target is. nil if HTTP/3 is not part of
+	// the program.
+	HTTP3 func(config *tls.Config, dial HTTP3Dial) HTTP3Transport
+	// ICMP and Unix say that the place has them: Lambda has neither.
+	ICMP, Unix bool
+}
+
+// CELProgram is a compiled expression. Eval returns its value for a decoded JSON
+// body; it ends with ctx.
+type CELProgram interface {
+	Eval(ctx context.Context, body any) (bool, error)
+}
+
+// HTTP3Dial opens a UDP socket to talk to host:port. What it returns denies other
+// addresses than those that the guard allows.
+type HTTP3Dial func(ctx context.Context, address string) (net.PacketConn, net.Addr, error)
+
+// HTTP3Transport sends requests over HTTP/3. Close ends its connections.
+type HTTP3Transport interface {
+	http.RoundTripper
+	io.Closer
+}
+
+// lacks says why a module can't be used with these features, "" if it can.
+func (f *Features) lacks(m *Module) string {
+	switch {
+	case m.Prober == "icmp" && !f.ICMP:
+		return "ICMP is not to be had here (AWS Lambda has none): use a module with prober: tcp, which times the connection, against an open port"
+	case m.Prober == "unix" && !f.Unix:
+		return "Unix sockets are not to be had here: use narthex beside the socket, or prober: tcp if the service listens on a port"
+	case m.Prober == "http" && (m.HTTP.BodyMatchesCEL != "" || m.HTTP.BodyNotMatchesCEL != "") && f.CEL == nil:
+		return "CEL is not part of this program (the Lambda function leaves it out for its size): use fail_if_body_matches_regexp and fail_if_body_not_matches_regexp, or run the module with the narthex program"
+	case m.Prober == "http" && m.HTTP.EnableHTTP3 && f.HTTP3 == nil:
+		return "HTTP/3 is not part of this program (the Lambda function leaves it out for its size): use enable_http2, or run the module with the narthex program"
+	}
+	return ""
+}
+
+// refuse returns an error that says of each module why it can't be used here.
+func (f *Features) refuse(modules map[string]*Module) error {
+	for _, m := range sorted(modules) {
+		if why := f.lacks(m); why != "" {
+			return narthex.Errorf(narthex.Invalid, "module %q: %s", m.Name, why)
+		}
+	}
+	return nil
+}
