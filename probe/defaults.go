@@ -16,7 +16,7 @@ func DefaultModules(f Features) map[string]*Module {
 		panic(fmt.Sprintf("probe: the modules that are built in: %v", err)) // a test reads them
 	}
 	for name, m := range modules {
-		if m.Prober == "icmp" && !f.ICMP || m.Prober == "unix" && !f.Unix || m.HTTP.EnableHTTP3 && !f.HTTP3 {
+		if f.lacks(m) != "" {
 			delete(modules, name)
 		}
 	}
