@@ -261,7 +261,7 @@ func (a *App) routes() http.Handler {
 	if a.o.Mount != nil {
 		a.o.Mount(mux)
 	}
-	if c.Storage.None {
+	if c.Storage.None && len(c.Query) == 0 {
 		mux.HandleFunc("/", noStore)
 	}
 	a.register()

@@ -117,6 +117,13 @@ func wantedScopes(method, path string) auth.Scopes {
 			return auth.Query
 		}
 	}
+	if strings.HasPrefix(path, "/backends/") { // another Prometheus API, and the page over it
+		_, rest, _ := strings.Cut(strings.TrimPrefix(path, "/backends/"), "/")
+		if below := wantedScopes(method, "/"+rest); below == auth.Query {
+			return auth.Query
+		}
+		return auth.Admin
+	}
 	for _, prefix := range []string{"/metrics/job/", "/metrics/job@base64/", "/aggregate/metrics/job/", "/aggregate/metrics/job@base64/"} {
 		if strings.HasPrefix(path, prefix) {
 			return auth.Push

@@ -100,6 +100,9 @@ func weightOf(r *http.Request, limit int64) int64 {
 }
 
 func isQuery(path string) bool {
+	if i := strings.Index(path, "/api/v1/"); i > 0 && strings.HasPrefix(path, "/backends/") {
+		path = path[i:]
+	}
 	rest, ok := strings.CutPrefix(path, "/api/v1/")
 	return ok && (strings.HasPrefix(rest, "query") || rest == "labels" || rest == "series" || strings.HasSuffix(rest, "_query"))
 }

@@ -83,16 +83,21 @@ func segment(text string) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return object(b)
+}
+
+// object decodes a JSON object with its numbers as they are written.
+func object(b []byte) (map[string]any, error) {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.UseNumber()
-	var object map[string]any
-	if err := dec.Decode(&object); err != nil {
+	var all map[string]any
+	if err := dec.Decode(&all); err != nil {
 		return nil, err
 	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) || object == nil {
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) || all == nil {
 		return nil, errors.New("not one object")
 	}
-	return object, nil
+	return all, nil
 }
 
 // verify reports whether the key made the signature. The algorithm must be the

@@ -42,6 +42,9 @@ type Config struct {
 	// RemoteWrite are the destinations of all samples, besides the embedded store
 	// (remote_write, default none).
 	RemoteWrite []RemoteWrite
+	// Query are Prometheus APIs that are asked in the place of the embedded store;
+	// the first is the one the page begins with (query, default none).
+	Query []Query
 	// ScrapeConfigs are the jobs whose targets are scraped (scrape_configs,
 	// default none).
 	ScrapeConfigs []ScrapeConfig

@@ -136,6 +136,7 @@ scrape_interval: 15s
 storage: {retention: 30d, out_of_order_time_window: 1h}
 external_labels: {}
 remote_write: []
+query: []
 scrape_configs: []
 logs: []
 ledger: {settle: 5m, heartbeat: 2m, idle: 1h, forget: 30d, horizon: 24h}

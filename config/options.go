@@ -38,6 +38,8 @@ var options = []option{
 		"Labels added to series that leave by remote write and do not have them."},
 	{"remote_write", func(c *Config) value { return remoteWrites{&c.RemoteWrite} },
 		"Where all samples are sent, besides the embedded store."},
+	{"query", func(c *Config) value { return queries{&c.Query} },
+		"Prometheus APIs that are asked in the place of the embedded store, such as Amazon Managed Prometheus."},
 	{"scrape_configs", func(c *Config) value { return scrapeConfigs{&c.ScrapeConfigs} },
 		"Jobs with static targets that are scraped."},
 	{"logs", func(c *Config) value { return logSources{&c.Logs} },

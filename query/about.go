@@ -30,12 +30,12 @@ type BuildInfo struct {
 	GoVersion string `json:"goVersion"`
 }
 
-// engineVersion is the release of Prometheus that the module's v0.315.0 is.
-const engineVersion = "3.15.0"
+// EngineVersion is the release of Prometheus that the module's v0.315.0 is.
+const EngineVersion = "3.15.0"
 
 func (b BuildInfo) withDefaults() BuildInfo {
 	if b.Version == "" {
-		b.Version = engineVersion
+		b.Version = EngineVersion
 	}
 	if b.GoVersion == "" {
 		b.GoVersion = runtime.Version()

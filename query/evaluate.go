@@ -10,6 +10,8 @@ import (
 
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/util/stats"
+
+	"narthex/query/syntax"
 )
 
 // maxPoints bounds the steps of a range query: enough for a week by minutes or a
@@ -187,18 +189,18 @@ func truncate(r *result, limit int) bool {
 
 // formatQuery answers format_query: the expression, laid out.
 func (a *API) formatQuery(r *http.Request) (answer, error) {
-	expr, err := a.parser.ParseExpr(r.Form.Get("query"))
+	text, err := syntax.Format(r.Form.Get("query"))
 	if err != nil {
 		return answer{}, badParam("query", err)
 	}
-	return answer{data: expr.Pretty(0)}, nil
+	return answer{data: text}, nil
 }
 
 // parseQuery answers parse_query: the expression as a tree.
 func (a *API) parseQuery(r *http.Request) (answer, error) {
-	expr, err := a.parser.ParseExpr(r.Form.Get("query"))
+	tree, err := syntax.Parse(r.Form.Get("query"))
 	if err != nil {
 		return answer{}, badParam("query", err)
 	}
-	return answer{data: tree(expr)}, nil
+	return answer{data: tree}, nil
 }

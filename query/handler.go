@@ -14,13 +14,8 @@ import (
 	"github.com/prometheus/prometheus/util/annotations"
 )
 
-const (
-	// maxBody bounds a POSTed form.
-	maxBody = 1 << 20
-	// maxQuery bounds one expression. To parse it takes time with the square of
-	// its length: half a second for this many brackets.
-	maxQuery = 32 << 10
-)
+// maxBody bounds a POSTed form.
+const maxBody = 1 << 20
 
 // handler answers one request, whose form has been parsed.
 type handler func(r *http.Request) (answer, error)

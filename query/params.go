@@ -11,6 +11,8 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/timestamp"
+
+	"narthex/query/syntax"
 )
 
 // parseTime reads seconds since the epoch, with a fraction, or RFC 3339.
@@ -102,8 +104,8 @@ func limitParam(f url.Values) (int, error) {
 func (a *API) matcherSets(f url.Values) ([][]*labels.Matcher, error) {
 	given := f["match[]"]
 	for _, s := range given {
-		if len(s) > maxQuery {
-			return nil, badParam("match[]", fmt.Errorf("it has %d bytes, the limit is %d", len(s), maxQuery))
+		if len(s) > syntax.MaxQuery {
+			return nil, badParam("match[]", fmt.Errorf("it has %d bytes, the limit is %d", len(s), syntax.MaxQuery))
 		}
 	}
 	sets, err := a.parser.ParseMetricSelectors(given)

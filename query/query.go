@@ -23,6 +23,8 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
+
+	"narthex/query/syntax"
 )
 
 // Options of an [API]. Only Queryable has to be set.
@@ -99,7 +101,7 @@ type API struct {
 // New returns an API over o.Queryable.
 func New(o Options) *API {
 	o = o.withDefaults()
-	p := newParser()
+	p := syntax.New()
 	return &API{
 		opts:   o,
 		parser: p,

@@ -19,7 +19,10 @@ import (
 	"narthex/app"
 	"narthex/config"
 	"narthex/docs"
+	"narthex/internal/stats"
+	"narthex/proxy"
 	"narthex/query"
+	"narthex/query/syntax"
 	"narthex/tsdb"
 	"narthex/viewer"
 )
@@ -139,13 +142,30 @@ func serveOn(ctx context.Context, c *config.Config, access *app.Access, log, sto
 // withStore opens the embedded store, if there is to be one, and adds to o what
 // only a program with one has: queries and the page.
 func withStore(o *app.Options, log *slog.Logger) (closeStore func() error, err error) {
+	set := new(stats.Set)
+	backends, err := app.NewBackends(o.Config, app.BackendOptions{
+		Format: syntax.Format, Parse: syntax.Parse, Version: o.Version, Stats: set, Logger: o.Logger,
+	})
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	page := viewer.Handler(viewer.Options{})
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	o.Metrics = func(w io.Writer) error { return gather(w, reg) }
+	o.Metrics = func(w io.Writer) error {
+		_, err := set.WriteTo(w)
+		return errors.Join(err, gather(w, reg))
+	}
 	manual := http.StripPrefix("/docs", docs.Handler())
-	o.Mount = func(mux *http.ServeMux) { mux.Handle("GET /docs/", manual) }
 	c := o.Config
 	if c.Storage.None {
+		o.Mount = func(mux *http.ServeMux) {
+			mux.Handle("GET /docs/", manual)
+			if len(backends) > 0 {
+				backends.Mount(mux, backends.Names(), page)
+				mux.Handle("/", page)
+			}
+		}
 		return func() error { return nil }, nil
 	}
 	db, err := tsdb.Open(filepath.Join(c.Data, "tsdb"), tsdb.Options{
@@ -163,10 +183,32 @@ func withStore(o *app.Options, log *slog.Logger) (closeStore func() error, err e
 	o.Sink = db
 	o.Mount = func(mux *http.ServeMux) {
 		mux.Handle("GET /docs/", manual)
-		api.Mount(mux)
-		mux.Handle("/", viewer.Handler(viewer.Options{}))
+		mountStore(mux, api, backends, page)
+		mux.Handle("/", page)
 	}
 	return db.Close, nil
+}
+
+// mountStore puts the embedded store's API at the root, or beside the backends
+// that are there instead.
+func mountStore(mux *http.ServeMux, api *query.API, backends app.Backends, page http.Handler) {
+	const name = "embedded"
+	names := append(backends.Names(), name)
+	inner := http.NewServeMux()
+	api.Mount(inner)
+	inner.HandleFunc("GET /api/v1/status/backend", func(w http.ResponseWriter, _ *http.Request) {
+		proxy.ServeRecord(w, proxy.Own(query.EngineVersion), names)
+	})
+	inner.Handle("/", page)
+	mux.Handle("/backends/"+name+"/", http.StripPrefix("/backends/"+name, inner))
+	if len(backends) > 0 {
+		backends.Mount(mux, names, page)
+		return
+	}
+	api.Mount(mux)
+	mux.HandleFunc("GET /api/v1/status/backend", func(w http.ResponseWriter, _ *http.Request) {
+		proxy.ServeRecord(w, proxy.Own(query.EngineVersion), names)
+	})
 }
 
 // gather writes the registry's metrics in the text format.

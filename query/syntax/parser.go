@@ -1,4 +1,6 @@
-package query
+// Package syntax reads PromQL: it is the parser with bounds, and what Prometheus's
+// API calls format_query and parse_query.
+package syntax
 
 import (
 	"fmt"
@@ -14,14 +16,19 @@ const maxDepth = 500
 // bounded is PromQL's parser with that bound.
 type bounded struct{ parser.Parser }
 
-func newParser() parser.Parser {
+// MaxQuery bounds one expression, in bytes. To parse it takes time with the square
+// of its length: half a second for this many brackets.
+const MaxQuery = 32 << 10
+
+// New returns the parser, with the selectors anchored and smoothed.
+func New() parser.Parser {
 	return bounded{parser.NewParser(parser.Options{EnableExtendedRangeSelectors: true})}
 }
 
 // ParseExpr parses an expression.
 func (b bounded) ParseExpr(input string) (parser.Expr, error) {
-	if len(input) > maxQuery {
-		return nil, fmt.Errorf("it has %d bytes, the limit is %d", len(input), maxQuery)
+	if len(input) > MaxQuery {
+		return nil, fmt.Errorf("it has %d bytes, the limit is %d", len(input), MaxQuery)
 	}
 	expr, err := b.Parser.ParseExpr(input)
 	if err == nil && deeper(expr, maxDepth) {
@@ -41,4 +48,22 @@ func deeper(n parser.Node, limit int) bool {
 		}
 	}
 	return false
+}
+
+// Format returns the expression, laid out.
+func Format(query string) (string, error) {
+	expr, err := New().ParseExpr(query)
+	if err != nil {
+		return "", err
+	}
+	return expr.Pretty(0), nil
+}
+
+// Parse returns the expression as a tree that can be marshalled to JSON.
+func Parse(query string) (any, error) {
+	expr, err := New().ParseExpr(query)
+	if err != nil {
+		return nil, err
+	}
+	return tree(expr), nil
 }
