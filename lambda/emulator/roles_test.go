@@ -36,6 +36,7 @@ func TestMain(m *testing.M) {
 func roles() map[string]func() {
 	return map[string]func(){
 		"puppet":     func() { (&runtime{}).serve(puppet) },
+		"mirror":     func() { (&runtime{}).serve(mirror) },
 		"init-error": initError,
 		"init-exit":  func() { os.Exit(4) },
 		"init-hang":  func() { select {} },
@@ -193,6 +194,33 @@ func (c *runtime) describe(event []byte) description {
 		d.Env[name] = value
 	}
 	return d
+}
+
+// mirror answers an HTTP request with the event as the body, or as the header
+// X-Answer says.
+func mirror(c *runtime, event []byte) {
+	var e struct {
+		Headers    map[string]string
+		MultiValue map[string][]string `json:"multiValueHeaders"`
+	}
+	if err := json.Unmarshal(event, &e); err != nil {
+		panic(err)
+	}
+	for _, name := range []string{"x-answer", "X-Answer"} {
+		if a := e.Headers[name]; a != "" {
+			c.answer(a)
+			return
+		}
+		if a := e.MultiValue[name]; a != nil {
+			c.answer(a[0])
+			return
+		}
+	}
+	text, err := json.Marshal(map[string]any{"statusCode": 200, "body": string(event)})
+	if err != nil {
+		panic(err)
+	}
+	c.answer(string(text))
 }
 
 func initError() {
