@@ -67,10 +67,13 @@ func (o *front) event2(r *http.Request, body []byte, caller *Caller) map[string]
 }
 
 func (c *Caller) event() map[string]any {
-	return map[string]any{
-		"accessKey": c.AccessKey, "accountId": c.AccountID, "callerId": c.UserID,
-		"principalOrgId": c.OrgID, "userArn": c.ARN, "userId": c.UserID,
+	e := map[string]any{
+		"accessKey": c.AccessKey, "accountId": c.AccountID, "callerId": c.UserID, "userArn": c.ARN, "userId": c.UserID,
 	}
+	if c.OrgID != "" {
+		e["principalOrgId"] = c.OrgID
+	}
+	return e
 }
 
 // restEvent is the event of payload format 1.0.
