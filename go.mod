@@ -11,6 +11,7 @@ ignore (
 )
 
 require (
+	github.com/andybalholm/brotli v1.2.2
 	github.com/aws/aws-lambda-go v1.55.1
 	github.com/aws/aws-sdk-go-v2 v1.46.0
 	github.com/gogo/protobuf v1.3.2

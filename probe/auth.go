@@ -72,7 +72,7 @@ func (c *client) authorize(r *http.Request) error {
 		r.SetBasicAuth(user, password)
 		c.t.hide(strings.TrimPrefix(r.Header.Get("Authorization"), "Basic "))
 	case config.OAuth2 != nil:
-		token, fresh, err := c.t.token(r.Context(), config.OAuth2, r.UserAgent())
+		token, fresh, err := c.t.token(c.aside(), config.OAuth2, r.UserAgent())
 		if err != nil {
 			return err
 		}
@@ -94,7 +94,7 @@ func (c *client) authorize(r *http.Request) error {
 
 // sign signs a request for AWS. The body is read for it.
 func (c *client) sign(r *http.Request) error {
-	credentials, err := c.o.Sign.Credentials(r.Context())
+	credentials, err := c.o.Sign.Credentials(c.aside())
 	if err != nil {
 		return failed(PhaseAuth, ReasonCredentials, "AWS credentials: %w", err)
 	}
@@ -121,12 +121,15 @@ var plain = []string{
 	"Content-Type", "Pragma", "Range", "User-Agent",
 }
 
+// harmless reports whether a header's value is no secret.
+func harmless(name string) bool { return slices.Contains(plain, http.CanonicalHeaderKey(name)) }
+
 // address sets the module's headers: all of them at home, elsewhere those that can
 // be no credentials. The cookies of a jar stay.
 func (c *client) address(r *http.Request, home bool) {
 	for name, values := range c.o.Headers {
 		switch {
-		case name == "Host" || !home && !slices.Contains(plain, name):
+		case name == "Host" || !home && !harmless(name):
 		case name == "Cookie" && r.Header.Get(name) != "":
 			r.Header[name] = []string{strings.Join(append(slices.Clone(values), r.Header[name]...), "; ")}
 		default:

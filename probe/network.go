@@ -101,6 +101,37 @@ func (n *network) dialUnix(ctx context.Context, path string) (net.Conn, error) {
 	return n.keep(ctx, conn, err)
 }
 
+// packets opens a UDP socket that talks to one address only.
+func (n *network) packets(ctx context.Context, to netip.AddrPort) (net.PacketConn, error) {
+	if err := n.permit(to); err != nil {
+		return nil, err
+	}
+	var l net.ListenConfig
+	local := ":0"
+	conn, err := l.ListenPacket(ctx, networkOf("udp", to.Addr()), local)
+	if err != nil {
+		return nil, asDialFailure(ctx, err)
+	}
+	if _, err := n.keep(ctx, conn.(*net.UDPConn), nil); err != nil {
+		return nil, err
+	}
+	return &onlyTo{conn.(*net.UDPConn), to}, nil
+}
+
+// onlyTo is a socket that sends to one address only.
+type onlyTo struct {
+	*net.UDPConn
+	to netip.AddrPort
+}
+
+// WriteTo implements [net.PacketConn].
+func (c *onlyTo) WriteTo(p []byte, to net.Addr) (int, error) {
+	if u, ok := to.(*net.UDPAddr); !ok || netip.AddrPortFrom(u.AddrPort().Addr().Unmap(), u.AddrPort().Port()) != c.to {
+		return 0, failed(PhasePolicy, ReasonDenied, "%s is not what the guard was asked about", to)
+	}
+	return c.UDPConn.WriteToUDPAddrPort(p, c.to)
+}
+
 // control is called with the address that a socket is about to connect to.
 func (n *network) control(_, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)

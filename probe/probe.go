@@ -25,9 +25,11 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"narthex"
+	"narthex/internal/aws"
 	"narthex/internal/stats"
 	"narthex/openmetrics"
 )
@@ -54,7 +56,11 @@ type Prober struct {
 	resolvers map[string]*resolver // by Module.Resolver
 	cel       map[string]CELProgram
 	tokens    tokens
-	denied    func(values ...string) *stats.Counter
+	sessions  struct {
+		mu sync.Mutex
+		of map[*SigV4]*aws.Session
+	}
+	denied func(values ...string) *stats.Counter
 }
 
 // New returns a prober. It does not touch the network. An error names the module

@@ -147,7 +147,7 @@ func (c *client) behindProxy(r *http.Request) error {
 		r.URL.Host = hostWith(c.o.Addr, r.URL.Port())
 		return c.t.net.permit(netip.AddrPortFrom(c.o.Addr, number))
 	}
-	for _, addr := range c.t.net.behind(r.Context(), to.host) {
+	for _, addr := range c.t.net.behind(c.aside(), to.host) {
 		if err := c.t.net.permit(netip.AddrPortFrom(addr, number)); err != nil {
 			return err
 		}

@@ -46,6 +46,9 @@ type client struct {
 	// dial connects to host:port. It ends with the probe, whatever becomes of the
 	// request.
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// aside returns the probe's context, for what a request needs besides: a token
+	// and the like are not part of its own time.
+	aside func() context.Context
 
 	mu         sync.Mutex
 	left       bool // a request has gone elsewhere: no more credentials
@@ -94,6 +97,7 @@ func (t *trial) httpClient(ctx context.Context, o clientOptions) (*client, error
 		o.ServerName = o.Target.Hostname()
 	}
 	c := &client{t: t, o: o, target: endpointOf(o.Target), proxy: rules, transports: make(map[endpoint]*http.Transport, 1)}
+	c.aside = func() context.Context { return ctx }
 	c.dial = func(dialing context.Context, network, address string) (net.Conn, error) {
 		// A transport goes on dialling when its request is given up.
 		dialing, cancel := context.WithCancel(dialing)
@@ -189,14 +193,7 @@ func (c *client) transport(to endpoint, home bool, proxy *url.URL) (*http.Transp
 	if tr := c.transports[to]; tr != nil {
 		return tr, nil
 	}
-	settings, name := c.o.Config.TLS, c.o.ServerName
-	if to.host != c.target.host || to.port != c.target.port {
-		settings.ServerName, name = "", to.host
-	}
-	if !home {
-		settings.Cert, settings.CertFile = "", ""
-	}
-	config, err := c.t.tlsConfig(&settings, name)
+	config, err := c.tls(to, home)
 	if err != nil {
 		return nil, err
 	}
@@ -222,6 +219,42 @@ func (c *client) transport(to endpoint, home bool, proxy *url.URL) (*http.Transp
 	}
 	c.transports[to] = tr
 	return tr, nil
+}
+
+// tls returns how an endpoint is verified: the target as the module says, another
+// by its own name and without the client's certificate.
+func (c *client) tls(to endpoint, home bool) (*tls.Config, error) {
+	settings, name := c.o.Config.TLS, c.o.ServerName
+	if to.host != c.target.host || to.port != c.target.port {
+		settings.ServerName, name = "", to.host
+	}
+	if !home {
+		settings.Cert, settings.CertFile = "", ""
+	}
+	return c.t.tlsConfig(&settings, name)
+}
+
+// packets opens a UDP socket for HTTP/3.
+func (c *client) packets(ctx context.Context, address string) (net.PacketConn, net.Addr, error) {
+	host, service, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, nil, failed(PhaseConnect, ReasonBadTarget, "%w", err)
+	}
+	number, err := port(service)
+	if err != nil {
+		return nil, nil, failed(PhaseConnect, ReasonBadTarget, "%w", err)
+	}
+	addr := c.o.Addr
+	if !addr.IsValid() || !strings.EqualFold(host, c.o.Target.Hostname()) {
+		addrs, err := c.t.net.lookup(ctx, "ip", host)
+		if err != nil {
+			return nil, nil, err
+		}
+		addr = addrs[0]
+	}
+	to := netip.AddrPortFrom(addr, number)
+	conn, err := c.t.net.packets(ctx, to)
+	return conn, net.UDPAddrFromAddrPort(to), err
 }
 
 // dialTLSProxy connects to a proxy that speaks TLS. It is verified by its own name,
