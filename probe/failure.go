@@ -95,7 +95,7 @@ func asFailure(ctx context.Context, err error) *Failure {
 	if !errors.As(err, &f) {
 		f = &Failure{Phase: PhaseResponse, Reason: ReasonOther, Err: err}
 	}
-	if ctx.Err() != nil && f.Reason != ReasonTimeout && f.Phase != PhaseAssert && f.Phase != PhasePolicy {
+	if ctx.Err() != nil && f.Reason != ReasonTimeout && f.Reason != ReasonLoss && f.Phase != PhaseAssert && f.Phase != PhasePolicy {
 		f = &Failure{Phase: f.Phase, Reason: ReasonTimeout, Err: f.Err}
 	}
 	return f

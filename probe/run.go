@@ -178,8 +178,18 @@ func proberOf(name string) prober {
 	switch name {
 	case "http":
 		return probeHTTP
-		// "tcp": probeTCP (tcp.go), "unix": probeUnix (unix.go), "dns": probeDNS (dns.go),
-		// "icmp": probeICMP (icmp.go), "grpc": probeGRPC (grpc.go), "websocket": probeWebSocket (websocket.go)
+	case "tcp":
+		return probeTCP
+	case "unix":
+		return probeUnix
+	case "dns":
+		return probeDNS
+	case "icmp":
+		return probeICMP
+	case "grpc":
+		return probeGRPC
+	case "websocket":
+		return probeWebSocket
 	}
 	return nil
 }

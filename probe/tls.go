@@ -99,14 +99,15 @@ func (t *trial) keyPair(c *TLS) (tls.Certificate, error) {
 }
 
 // handshake makes a TLS connection of conn and sets the metrics of tlsMetrics, also
-// when the peer's certificate is refused. It closes conn when it fails. Errors are
-// *Failures.
-func (t *trial) handshake(ctx context.Context, conn net.Conn, c *TLS, serverName string) (*tls.Conn, error) {
+// when the peer's certificate is refused. protocols are offered (ALPN). It closes
+// conn when it fails. Errors are *Failures.
+func (t *trial) handshake(ctx context.Context, conn net.Conn, c *TLS, serverName string, protocols ...string) (*tls.Conn, error) {
 	config, err := t.tlsConfig(c, serverName)
 	if err != nil {
 		conn.Close()
 		return nil, err
 	}
+	config.NextProtos = protocols
 	out := tls.Client(conn, config)
 	err = out.HandshakeContext(ctx)
 	if s := t.lastShaken(); s != nil {

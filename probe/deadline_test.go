@@ -1,0 +1,183 @@
+package probe_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"narthex/probe"
+)
+
+// stubborn are peers that give no answer, each in a way of its own.
+var stubborn = map[string]func(net.Conn){
+	"silent": func(c net.Conn) { io.Copy(io.Discard, c) },
+	"dripping": func(c net.Conn) {
+		for {
+			if _, err := c.Write([]byte("2")); err != nil {
+				return
+			}
+			time.Sleep(10 * time.Millisecond) // it is what dripping means
+		}
+	},
+	"endless": func(c net.Conn) {
+		go io.Copy(io.Discard, c)
+		flood := bytes.Repeat([]byte("220 and so on\r\n"), 1000)
+		for {
+			if _, err := c.Write(flood); err != nil {
+				return
+			}
+		}
+	},
+	"half-open": nil, // the kernel accepts, and nobody else
+	"dripping after the handshake": func(c net.Conn) {
+		c.Write([]byte("HTTP/1.1 101 Switching Protocols\r\n"))
+		for {
+			if _, err := c.Write([]byte("X: y\r\n")); err != nil {
+				return
+			}
+			time.Sleep(10 * time.Millisecond) // as above
+		}
+	},
+}
+
+// patient are modules that wait for something that does not come.
+func patient() map[string]*probe.Module {
+	out := map[string]*probe.Module{}
+	add := func(name, prober string, change func(*probe.Module)) { out[name] = moduleOf(prober, change) }
+	add("tcp", "tcp", func(m *probe.Module) { m.TCP.Conversation = []probe.Step{expect("^never$")} })
+	add("tcp, bytes", "tcp", func(m *probe.Module) { m.TCP.Conversation = []probe.Step{{ExpectBytes: strings.Repeat("x", 16<<20)}} })
+	add("tcp, sending", "tcp", func(m *probe.Module) {
+		m.TCP.Conversation = []probe.Step{{Send: probe.Secret(strings.Repeat("x", 16<<20))}, expect("^never$")}
+	})
+	add("tcp, tls", "tcp", func(m *probe.Module) { m.TCP.UseTLS = true })
+	add("tcp, starttls", "tcp", func(m *probe.Module) { m.TCP.Conversation = []probe.Step{{StartTLS: true}} })
+	add("unix", "unix", func(m *probe.Module) { m.Unix.Conversation = []probe.Step{expect("^never$")} })
+	add("dns, tcp", "dns", func(m *probe.Module) { m.DNS.QueryName, m.DNS.Transport = "example", "tcp" })
+	add("dns, tls", "dns", func(m *probe.Module) { m.DNS.QueryName, m.DNS.OverTLS = "example", true })
+	add("dns, https", "dns", func(m *probe.Module) { m.DNS.QueryName, m.DNS.Transport = "example", "https" })
+	add("grpc", "grpc", nil)
+	add("grpc, tls", "grpc", func(m *probe.Module) { m.GRPC.UseTLS = true })
+	add("websocket", "websocket", func(m *probe.Module) { m.WebSocket.Conversation = []probe.Step{expect("^never$")} })
+	return out
+}
+
+// TestDeadlines has every prober face every stubborn peer: the verdict is there
+// before the time is over, and in the end nothing is left.
+func TestDeadlines(t *testing.T) {
+	goroutines, sockets := runtime.NumGoroutine(), openSockets(t)
+	t.Run("peers", func(t *testing.T) {
+		for kind, serve := range stubborn {
+			for name, m := range patient() {
+				t.Run(name+" with a "+kind+" peer", func(t *testing.T) {
+					t.Parallel()
+					inTime(t, m, stubbornTarget(t, m, serve))
+				})
+			}
+		}
+		t.Run("dns, udp with a silent peer", func(t *testing.T) {
+			t.Parallel()
+			inTime(t, moduleOf("dns", func(m *probe.Module) { m.DNS.QueryName = "example" }), nameServer(t, "udp", nil, func(dns.ResponseWriter, *dns.Msg) {}))
+		})
+		t.Run("dns, udp with an endless peer", func(t *testing.T) {
+			t.Parallel()
+			inTime(t, moduleOf("dns", func(m *probe.Module) { m.DNS.QueryName = "example" }), nameServer(t, "udp", nil, func(w dns.ResponseWriter, q *dns.Msg) {
+				m := new(dns.Msg).SetReply(q)
+				for m.Id++; w.WriteMsg(m) == nil && t.Context().Err() == nil; {
+					time.Sleep(time.Millisecond) // the loopback would drop more
+				}
+			}))
+		})
+		for name, send := range webSocketsWithoutEnd {
+			t.Run("websocket, "+name, func(t *testing.T) {
+				t.Parallel()
+				inTime(t, moduleOf("websocket", func(m *probe.Module) { m.WebSocket.Conversation = []probe.Step{expect("^never$")} }), send(t))
+			})
+		}
+	})
+	settle(t, "goroutines", goroutines, func() int { return runtime.NumGoroutine() })
+	settle(t, "sockets", sockets, func() int { return openSockets(t) })
+}
+
+// inTime checks that a probe fails within its timeout. A machine that is busy
+// enough to be late once will not be so three times.
+func inTime(t *testing.T, m *probe.Module, target string) {
+	t.Helper()
+	const timeout = 250 * time.Millisecond
+	var late []string
+	for range 3 {
+		begun := time.Now()
+		r := runWithin(t, m, target, timeout)
+		took := time.Since(begun)
+		if r.Success {
+			t.Fatalf("the probe succeeds: %s", r.Log)
+		}
+		if took < timeout {
+			return
+		}
+		late = append(late, fmt.Sprintf("%v (%s)", took, verdict(r)))
+	}
+	t.Errorf("with a timeout of %v the verdict comes after %s", timeout, strings.Join(late, ", "))
+}
+
+// stubbornTarget starts a peer and returns the target for a module.
+func stubbornTarget(t *testing.T, m *probe.Module, serve func(net.Conn)) string {
+	t.Helper()
+	network, address := "tcp", "127.0.0.1:0"
+	if m.Prober == "unix" {
+		network, address = "unix", filepath.Join(t.TempDir(), "s")
+	}
+	l, err := net.Listen(network, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if serve == nil {
+		t.Cleanup(func() { l.Close() })
+	} else {
+		servePeer(t, l, serve)
+	}
+	target := l.Addr().String()
+	if m.Prober == "websocket" {
+		target = "ws://" + target
+	}
+	return target
+}
+
+// settle waits until there is no more of something than before.
+func settle(t *testing.T, what string, before int, count func() int) {
+	t.Helper()
+	for end := time.Now().Add(5 * time.Second); ; {
+		n := count()
+		if n <= before {
+			return
+		}
+		if time.Now().After(end) {
+			stacks := make([]byte, 1<<20)
+			t.Fatalf("%d %s are left, and there were %d before\n%s", n, what, before, stacks[:runtime.Stack(stacks, true)])
+		}
+		runtime.Gosched()
+		time.Sleep(time.Millisecond) // the condition is polled
+	}
+}
+
+// openSockets counts the sockets of this process, where the system tells; 0
+// elsewhere.
+func openSockets(t *testing.T) int {
+	t.Helper()
+	n := 0
+	files, _ := os.ReadDir("/proc/self/fd")
+	for _, f := range files {
+		if to, err := os.Readlink("/proc/self/fd/" + f.Name()); err == nil && strings.HasPrefix(to, "socket:") {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,32 @@
+package probe
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+)
+
+// probeTCP connects, and has the conversation of the module, if there is one.
+func probeTCP(ctx context.Context, t *trial) error {
+	m := &t.module.TCP
+	host, port, err := net.SplitHostPort(t.target)
+	if err != nil {
+		return failed(PhasePolicy, ReasonBadTarget, "the target of a tcp probe is host:port: %w", err)
+	}
+	conn, err := t.connect(ctx, "tcp", host, port, m.IP, m.SourceAddress)
+	if err != nil {
+		return err
+	}
+	defer func() { conn.Close() }()
+	handshake := func(ctx context.Context, conn net.Conn) (*tls.Conn, error) {
+		return t.handshake(ctx, conn, &m.TLS, orElse(t.hostname, host))
+	}
+	if m.UseTLS {
+		secure, err := handshake(ctx, conn)
+		if err != nil {
+			return err
+		}
+		conn = secure
+	}
+	return t.converse(ctx, conn, m.Conversation, handshake)
+}
