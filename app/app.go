@@ -25,6 +25,7 @@ import (
 	"narthex/internal/stats"
 	"narthex/ledger"
 	"narthex/logs"
+	"narthex/probe"
 	"narthex/push"
 	"narthex/scrape"
 )
@@ -44,6 +45,8 @@ type Options struct {
 	// AnyHost leaves the Host header unchecked: whoever listens beyond loopback
 	// without authentication asked for it.
 	AnyHost bool
+	// Probes are what this program's probes can do that not every one's can.
+	Probes probe.Features
 	// Access is who may come in; nil is everybody.
 	Access *Access
 	Logger *slog.Logger
@@ -60,6 +63,7 @@ type App struct {
 	scraper    *scrape.Scraper
 	logSources []logSource
 	logStats   *logs.Stats // nil without sources
+	probes     *probes
 	handler    http.Handler
 	stats      stats.Set
 	started    time.Time
@@ -105,6 +109,9 @@ func New(ctx context.Context, o Options) (*App, error) {
 		return nil, errors.Join(err, a.Close())
 	}
 	if err := a.newLogs(ctx); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	if err := a.newProbes(); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
 	a.handler = a.routes()
@@ -258,6 +265,7 @@ func (a *App) routes() http.Handler {
 	mux.HandleFunc("GET /api/v1/targets", a.targets)
 	mux.HandleFunc("GET /api/v1/status/logs", a.logReceipts)
 	MountTotals(mux, TotalsOptions{Totals: a.ledger, Version: a.o.Version, Logger: a.o.Logger, Now: a.o.Now})
+	a.mountProbes(mux)
 	if a.o.Mount != nil {
 		a.o.Mount(mux)
 	}

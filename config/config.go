@@ -18,6 +18,8 @@ package config
 import (
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"narthex"
 )
 
@@ -50,6 +52,13 @@ type Config struct {
 	ScrapeConfigs []ScrapeConfig
 	// Logs are the access logs that are followed (logs, default none).
 	Logs []LogSource
+	// ModulesFile is the file that has the modules of probes, in the blackbox
+	// exporter's format (modules_file, default none: those that are built in).
+	// Modules are they within this file (modules); their node is kept as it is.
+	ModulesFile string
+	Modules     *yaml.Node
+	// Probes are what is probed (probes).
+	Probes Probes
 	// Ledger is when a counter is written and how long it is known (ledger).
 	Ledger Ledger
 	// Push is how pushes are understood (push).
@@ -84,6 +93,12 @@ type Config struct {
 	set   map[string]int // option -> the line that sets it
 	notes []string       // about settings that have no effect
 }
+
+// Name returns the name of the file, "" without one.
+func (c *Config) Name() string { return c.name }
+
+// Given reports whether the file has the setting, such as probes.guard.private.
+func (c *Config) Given(setting string) bool { return c.set[setting] > 0 }
 
 // Storage is the embedded Prometheus TSDB.
 type Storage struct {
@@ -186,9 +201,12 @@ func Default() *Config {
 		Data:           "./narthex-data",
 		ScrapeInterval: 15 * time.Second,
 		Storage:        Storage{Retention: 30 * day, OutOfOrderTimeWindow: hour},
-		OTLP:           OTLP{TranslationStrategy: "UnderscoreEscapingWithSuffixes"},
-		Ledger:         Ledger{Settle: 5 * minute, Heartbeat: 2 * minute, Idle: hour, Forget: 30 * day, Horizon: day},
-		Push:           Push{EMF: EMF{Namespace: "label", Buckets: narthex.NativeLayout, Unitless: "gauge"}},
+		Probes: Probes{
+			Every: minute, Timeout: 10 * time.Second, Job: "probe", Concurrency: 100, Guard: Guard{Private: true, Loopback: true},
+		},
+		OTLP:   OTLP{TranslationStrategy: "UnderscoreEscapingWithSuffixes"},
+		Ledger: Ledger{Settle: 5 * minute, Heartbeat: 2 * minute, Idle: hour, Forget: 30 * day, Horizon: day},
+		Push:   Push{EMF: EMF{Namespace: "label", Buckets: narthex.NativeLayout, Unitless: "gauge"}},
 		Limits: Limits{
 			Body: 10 << 20, LabelsPerSeries: 150,
 			SenderLimits: SenderLimits{SeriesPerPush: 10000, SeriesPerSource: 50000, SeriesPerIdentity: 1000000, Burst: 10 * time.Second},

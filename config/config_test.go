@@ -3,6 +3,7 @@ package config_test
 import (
 	"errors"
 	"flag"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -86,11 +87,22 @@ func TestFull(t *testing.T) {
 			TranslationStrategy: "NoTranslation", PromoteResourceAttributes: []string{"host.name", "cloud.region"},
 			KeepIdentifyingResourceAttributes: true, PromoteScopeMetadata: true, ConvertHistogramsToNHCB: true,
 		},
+		ModulesFile: "blackbox.yml",
+		Probes: config.Probes{
+			Every: 15 * time.Second, Timeout: 5 * time.Second, Region: "us-west-2", Job: "checks", Concurrency: 7,
+			Guard:          config.Guard{Loopback: true, Allow: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16")}, Deny: []netip.Prefix{netip.MustParsePrefix("10.1.2.3/32")}},
+			AllowedTargets: []string{"https://*.example/*"},
+			Targets: []config.ProbeTarget{
+				{Name: "shop", Target: "https://shop.example", Module: "web", Hostname: "www", Every: 30 * time.Second, Timeout: 3 * time.Second,
+					Labels: narthex.Labels{{Name: "team", Value: "shop"}}, Regions: []string{"eu-west-1"}, Line: 46},
+				{Name: "tcp.example:443", Target: "tcp.example:443", Module: "http_2xx", Every: 15 * time.Second, Timeout: 5 * time.Second, Line: 47},
+			},
+		},
 		Viewer:    config.Viewer{PricePerMillionSamples: 0.2, Currency: "CHF"},
 		UTF8Names: true,
 		Hosts:     []string{"narthex.example", "10.0.0.1", "fd00::1"},
 	}
-	opts := cmp.Options{cmpopts.IgnoreUnexported(config.Config{}), cmpopts.IgnoreFields(config.Push{}, "Rules")}
+	opts := cmp.Options{cmpopts.EquateComparable(netip.Prefix{}), cmpopts.IgnoreUnexported(config.Config{}), cmpopts.IgnoreFields(config.Push{}, "Rules")}
 	if d := cmp.Diff(want, got, opts); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
@@ -139,6 +151,9 @@ remote_write: []
 query: []
 scrape_configs: []
 logs: []
+modules_file: ""
+modules: {}
+probes: {every: 1m, timeout: 10s, region: "", job: probe, concurrency: 100, guard: {private: true, loopback: true, allow: [], deny: []}, allowed_targets: [], targets: []}
 ledger: {settle: 5m, heartbeat: 2m, idle: 1h, forget: 30d, horizon: 24h}
 push: {preset: "", rules: [], group_ttl: [], time: [], emf: {namespace: label, buckets: native, unitless: gauge}}
 otlp: {translation_strategy: UnderscoreEscapingWithSuffixes, promote_resource_attributes: [], keep_identifying_resource_attributes: false, promote_scope_metadata: false,

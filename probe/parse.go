@@ -61,10 +61,12 @@ type moduleReader struct {
 	// those that some key has as a secret.
 	shown  map[*yaml.Node]string
 	hidden map[*yaml.Node]bool
+	// environment says that the module that is read has something from there.
+	environment bool
 }
 
 func newModuleReader(name string, env func(string) (string, bool)) *moduleReader {
-	return &moduleReader{yamldoc.NewReader(name), env, make(map[*yaml.Node]string), make(map[*yaml.Node]bool)}
+	return &moduleReader{Reader: yamldoc.NewReader(name), env: env, shown: make(map[*yaml.Node]string), hidden: make(map[*yaml.Node]bool)}
 }
 
 // modules reads the modules, whose paths begin with the prefix.
@@ -91,6 +93,7 @@ func (r *moduleReader) modules(prefix string, n *yaml.Node) map[string]*Module {
 // module reads one module.
 func (r *moduleReader) module(path string, key, n *yaml.Node) *Module {
 	m := Defaults(key.Value)
+	r.environment = false
 	given := r.section(path, n, "a module such as {prober: http, timeout: 5s}",
 		r.oneOf("prober", &m.Prober, "http", "tcp", "icmp", "dns", "grpc", "unix", "websocket"),
 		r.duration("timeout", &m.Timeout),
@@ -112,6 +115,7 @@ func (r *moduleReader) module(path string, key, n *yaml.Node) *Module {
 	case m.Prober == "dns" && given["dns"] == nil:
 		r.Errorf(key, path, "dns.query_name is missing: say which name is to be asked for")
 	}
+	m.environment = r.environment
 	return m
 }
 

@@ -84,6 +84,7 @@ func (r *moduleReader) expand(s string) (string, error) {
 		name := m[2 : len(m)-1]
 		if r.env != nil {
 			if value, ok := r.env(name); ok {
+				r.environment = true
 				return value
 			}
 		}

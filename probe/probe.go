@@ -156,4 +156,9 @@ type Result struct {
 	Families []openmetrics.Family
 	// Log is what the probe did, step by step, without secrets.
 	Log []byte
+
+	// Cold says that it was its process's first probe, Wait for how long of it the
+	// process was kept from the CPU. A [Runner] sets them.
+	Cold bool
+	Wait time.Duration
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"narthex/app"
 	"narthex/config"
 )
 
@@ -44,6 +45,9 @@ func check(_ context.Context, args []string, t terminal) error {
 	c, err := load(file)
 	if err != nil {
 		return err
+	}
+	if err := app.CheckProbes(c, probeFeatures()); err != nil {
+		return &exitError{exitUsage, err}
 	}
 	return c.Explain(t.out)
 }

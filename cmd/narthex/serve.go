@@ -113,7 +113,7 @@ func serveOn(ctx context.Context, c *config.Config, access *app.Access, log, sto
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return fmt.Errorf("make the data directory: %w", err)
 	}
-	o := app.Options{Config: c, Logger: log, Version: version(), AnyHost: anyHost, Access: access}
+	o := app.Options{Config: c, Logger: log, Version: version(), AnyHost: anyHost, Access: access, Probes: probeFeatures()}
 	closeStore, err := withStore(&o, storeLog)
 	if err != nil {
 		return err
