@@ -37,6 +37,7 @@ func roles() map[string]func() {
 	return map[string]func(){
 		"puppet":     func() { (&runtime{}).serve(puppet) },
 		"mirror":     func() { (&runtime{}).serve(mirror) },
+		"batch":      func() { (&runtime{}).serve(batch) },
 		"init-error": initError,
 		"init-exit":  func() { os.Exit(4) },
 		"init-hang":  func() { select {} },
@@ -221,6 +222,33 @@ func mirror(c *runtime, event []byte) {
 		panic(err)
 	}
 	c.answer(string(text))
+}
+
+// batch tells a visitor's book of each message, and answers what the messages
+// that begin with "answer:" say.
+func batch(c *runtime, event []byte) {
+	var e struct {
+		Records []struct{ MessageID, Body string }
+	}
+	if err := json.Unmarshal(event, &e); err != nil {
+		panic(err)
+	}
+	answer := `{"batchItemFailures":[]}`
+	for _, r := range e.Records {
+		if rest, ok := strings.CutPrefix(r.Body, "answer:"); ok {
+			answer = strings.ReplaceAll(rest, "ID", r.MessageID)
+		}
+	}
+	if book := os.Getenv("BOOK"); book != "" {
+		if resp, err := http.Post(book, "application/json", bytes.NewReader(event)); err == nil {
+			resp.Body.Close()
+		}
+	}
+	if answer == "fail" {
+		post("/2018-06-01/runtime/invocation/"+c.id+"/error", `{}`)
+		return
+	}
+	c.answer(answer)
 }
 
 func initError() {
