@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"narthex/auth"
+	"narthex/auth/signin"
 	"narthex/auth/webconfig"
 	"narthex/config"
 )
@@ -18,6 +19,8 @@ import (
 type Access struct {
 	auth *auth.Auth
 	web  *webconfig.File // nil without a file
+	// signIn lets people sign in with a browser; nil if nobody does.
+	signIn *signin.SignIn
 }
 
 // AccessOptions are what an Access has besides the configuration. All may be
@@ -28,6 +31,12 @@ type AccessOptions struct {
 	Caller func(context.Context) (auth.Caller, bool)
 	Logger *slog.Logger
 	Now    func() time.Time
+	// SessionKey returns the key that seals sessions if the configuration has none;
+	// nil is that it has to.
+	SessionKey func() ([]byte, error)
+	// TrustHost takes the Host of a request for the address that browsers see, where
+	// nobody else can choose it.
+	TrustHost bool
 }
 
 // NewAccess reads what the configuration says about access. It starts nothing;
@@ -52,6 +61,11 @@ func NewAccess(c *config.Config, o AccessOptions) (*Access, error) {
 	var err error
 	if x.auth, err = auth.New(a); err != nil {
 		return nil, fmt.Errorf("auth: %w", err)
+	}
+	if c.Viewer.SignIn.Issuer != "" {
+		if x.signIn, err = newSignIn(c, x.auth, o); err != nil {
+			return nil, fmt.Errorf("viewer.sign_in: %w", err)
+		}
 	}
 	return x, nil
 }

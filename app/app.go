@@ -266,6 +266,7 @@ func (a *App) routes() http.Handler {
 	mux.HandleFunc("GET /api/v1/status/logs", a.logReceipts)
 	MountTotals(mux, TotalsOptions{Totals: a.ledger, Version: a.o.Version, Logger: a.o.Logger, Now: a.o.Now})
 	a.mountProbes(mux)
+	a.mountSignIn(mux)
 	if a.o.Mount != nil {
 		a.o.Mount(mux)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"narthex"
 	"narthex/auth"
+	"narthex/auth/signin"
 	"narthex/internal/reply"
 )
 
@@ -27,16 +28,23 @@ func (a *App) authenticate(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		id, err := x.auth.Identify(r)
+		r, id, err := x.identify(r)
 		if err == nil && id.Scopes.Has(wanted) {
-			next.ServeHTTP(w, r.WithContext(auth.WithIdentity(r.Context(), id)))
+			next.ServeHTTP(w, r)
+			return
+		}
+		var e *auth.Error
+		if errors.As(err, &e) && e.Reason == auth.None && x.wantsSignIn(r) {
+			w.Header().Set("Cache-Control", "no-store")
+			w.Header().Set("Location", x.signIn.Start(r, r.URL.RequestURI()))
+			w.WriteHeader(http.StatusSeeOther)
 			return
 		}
 		reason := auth.Refused
 		if err == nil {
 			reply.Error(w, http.StatusForbidden, "forbidden", id.Name+" may not do this: it wants the scope "+strings.Join(wanted.Names(), " or ")+", and what it has is "+id.Scopes.String())
 		} else {
-			reason = x.refuse(w, err)
+			reason = x.refuse(w, r, err)
 		}
 		refused(string(reason)).Add(1)
 		a.o.Logger.Debug("a request was refused", "reason", string(reason), "method", r.Method, "path", r.URL.Path, "from", r.RemoteAddr)
@@ -44,7 +52,7 @@ func (a *App) authenticate(next http.Handler) http.Handler {
 }
 
 // refuse answers a sender who was not identified and returns the reason.
-func (x *Access) refuse(w http.ResponseWriter, err error) auth.Reason {
+func (x *Access) refuse(w http.ResponseWriter, r *http.Request, err error) auth.Reason {
 	var e *auth.Error
 	if !errors.As(err, &e) {
 		reply.Error(w, http.StatusInternalServerError, "internal", "who sent this could not be found out")
@@ -57,19 +65,75 @@ func (x *Access) refuse(w http.ResponseWriter, err error) auth.Reason {
 	case auth.Refused:
 		reply.Error(w, http.StatusForbidden, "forbidden", e.Error())
 	default:
+		f := reply.Failure{ErrorType: "unauthorized", Error: e.Error()}
+		if x.signIn != nil && e.Reason == auth.None {
+			f.SignIn = strings.TrimPrefix(signin.Path, "/")
+			if x.signIn.Has(r) {
+				f.Error = "your session has ended: sign in again"
+			}
+		}
 		for _, c := range x.auth.Challenges() {
+			// A page's own request must not have the browser ask for a password.
+			if strings.HasPrefix(c, "Basic") && x.signIn != nil && r.Header.Get("Sec-Fetch-Mode") != "" && r.Header.Get("Sec-Fetch-Mode") != "navigate" {
+				continue
+			}
 			if e.Reason != auth.None && strings.HasPrefix(c, "Bearer") { // RFC 6750, section 3.1
 				c += `, error="invalid_token"`
 			}
 			w.Header().Add("WWW-Authenticate", c)
 		}
-		reply.Error(w, http.StatusUnauthorized, "unauthorized", e.Error())
+		reply.Fail(w, http.StatusUnauthorized, f)
 	}
 	return e.Reason
 }
 
-// front does what the web configuration file says of all answers and requests.
+// front does what holds for all answers and requests: headers, the path that a
+// proxy puts before ours, and what the web configuration file says.
 func (a *App) front(next http.Handler) http.Handler {
+	next = a.limited(next)
+	base := external(a.o.Config)
+	if base != nil && base.Path != "" {
+		next = below(base.Path, next)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		for _, x := range secureHeaders {
+			h.Set(x[0], x[1])
+		}
+		if base != nil && base.Scheme == "https" {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// secureHeaders are those of all answers. The page has a policy of its own.
+var secureHeaders = [][2]string{
+	{"Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+	{"X-Content-Type-Options", "nosniff"},
+	{"Referrer-Policy", "no-referrer"},
+	{"Cross-Origin-Resource-Policy", "same-origin"},
+	{"Cross-Origin-Opener-Policy", "same-origin"},
+	{"Permissions-Policy", "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), microphone=(), midi=(), payment=(), usb=()"},
+}
+
+// below takes the path that a proxy puts before ours off, if it has left it there.
+func below(base string, next http.Handler) http.Handler {
+	strip := http.StripPrefix(base, next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == base:
+			http.Redirect(w, r, base+"/", http.StatusMovedPermanently)
+		case strings.HasPrefix(r.URL.Path, base+"/"):
+			strip.ServeHTTP(w, r)
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// limited does what the web configuration file says of all answers and requests.
+func (a *App) limited(next http.Handler) http.Handler {
 	if a.o.Access == nil || a.o.Access.web == nil {
 		return next
 	}
@@ -99,6 +163,8 @@ const open auth.Scopes = 0
 func wantedScopes(method, path string) auth.Scopes {
 	reads := method == http.MethodGet || method == http.MethodHead
 	switch path {
+	case signin.Path, signin.CallbackPath, signin.OutPath:
+		return open
 	case "/-/healthy", "/-/ready":
 		if reads {
 			return open

@@ -21,6 +21,10 @@ func (a *App) guard(next http.Handler) http.Handler {
 	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		reply.Error(w, http.StatusForbidden, "forbidden", "a web page of another origin sent this request: narthex takes changes from its own pages and from programs only")
 	}))
+	base := external(a.o.Config)
+	if base != nil {
+		_ = origin.AddTrustedOrigin(base.Scheme + "://" + base.Host) // config has read it
+	}
 	checked := origin.Handler(a.authenticate(a.admit(deliver(next))))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !a.o.AnyHost && !a.knownHost(r.Host) {
@@ -42,6 +46,9 @@ func (a *App) knownHost(host string) bool {
 		return true
 	}
 	if own, _, err := net.SplitHostPort(a.o.Config.Listen); err == nil && host == strings.ToLower(own) && host != "" {
+		return true
+	}
+	if base := external(a.o.Config); base != nil && strings.EqualFold(base.Hostname(), host) {
 		return true
 	}
 	return slices.ContainsFunc(a.o.Config.Hosts, func(h string) bool { return strings.EqualFold(h, host) })

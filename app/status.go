@@ -158,7 +158,7 @@ type viewerStatus struct {
 		Push   bool `json:"push"`   // arrivals, the ledger, limits, costs
 		Store  bool `json:"store"`  // samples are kept here
 		Logs   bool `json:"logs"`   // access logs are followed
-		Probes bool `json:"probes"` // probes can be run
+		Probes bool `json:"probes"` // targets are probed
 	} `json:"has"`
 	Destinations []string `json:"destinations"` // of remote write
 }
@@ -177,10 +177,11 @@ func (a *App) viewerStatus(w http.ResponseWriter, r *http.Request) {
 		Settle: c.Ledger.Settle.Seconds(), Heartbeat: c.Ledger.Heartbeat.Seconds(), Idle: c.Ledger.Idle.Seconds(),
 		Destinations: []string{},
 	}
+	out.SignIn = a.o.Access != nil && a.o.Access.signIn != nil
 	if id, known := auth.FromContext(r.Context()); known {
 		out.Identity = &person{id.Name, id.Scopes.Names()}
 	}
-	out.Has.Push, out.Has.Store, out.Has.Logs = true, a.o.Sink != nil, len(a.logSources) > 0
+	out.Has.Push, out.Has.Store, out.Has.Logs, out.Has.Probes = true, a.o.Sink != nil, len(a.logSources) > 0, len(c.Probes.Targets) > 0
 	for _, o := range a.outlets {
 		out.Destinations = append(out.Destinations, o.config.Name)
 	}

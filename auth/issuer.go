@@ -163,26 +163,45 @@ func fetch(ctx context.Context, client *http.Client, address string) ([]byte, er
 	return body, nil
 }
 
-// discover returns where the issuer's keys are.
+// Provider is what an OpenID provider says of itself.
+type Provider struct {
+	Issuer        string   `json:"issuer"`
+	Keys          string   `json:"jwks_uri"`
+	Authorization string   `json:"authorization_endpoint"`
+	Token         string   `json:"token_endpoint"`
+	EndSession    string   `json:"end_session_endpoint"`
+	TokenAuth     []string `json:"token_endpoint_auth_methods_supported"`
+	// IssInAnswer says that its answers to sign-ins name it (RFC 9207).
+	IssInAnswer bool `json:"authorization_response_iss_parameter_supported"`
+}
+
+// NewClient returns a client for an OpenID provider. caFile has the authorities
+// that its TLS certificate may be of, in PEM; empty are the system's.
+func NewClient(caFile string) (*http.Client, error) { return newClient(caFile) }
+
+// Discover asks an issuer what it says of itself. The addresses that it names are
+// as secure as its own.
 //
 // Source: OpenID Connect Discovery 1.0, section 4.
-func discover(ctx context.Context, client *http.Client, issuer string) (string, error) {
+func Discover(ctx context.Context, client *http.Client, issuer string) (Provider, error) {
+	var p Provider
 	text, err := fetch(ctx, client, strings.TrimSuffix(issuer, "/")+"/.well-known/openid-configuration")
 	if err != nil {
-		return "", err
+		return p, err
 	}
-	var doc struct {
-		Issuer string `json:"issuer"`
-		Keys   string `json:"jwks_uri"`
+	if err := json.Unmarshal(text, &p); err != nil {
+		return p, fmt.Errorf("its configuration is not JSON: %w", err)
 	}
-	if err := json.Unmarshal(text, &doc); err != nil {
-		return "", fmt.Errorf("its configuration is not JSON: %w", err)
+	if p.Issuer != issuer {
+		return p, fmt.Errorf("its configuration says that it is %.200q", p.Issuer)
 	}
-	if doc.Issuer != issuer {
-		return "", fmt.Errorf("its configuration says that it is %.200q", doc.Issuer)
+	for name, address := range map[string]string{"keys": p.Keys, "authorization endpoint": p.Authorization, "token endpoint": p.Token, "end of session": p.EndSession} {
+		if address == "" && name != "keys" {
+			continue
+		}
+		if err := asSecure(issuer, address); err != nil {
+			return p, fmt.Errorf("its configuration says that its %s is at %.200q: %w", name, address, err)
+		}
 	}
-	if err := asSecure(issuer, doc.Keys); err != nil {
-		return "", fmt.Errorf("its configuration says that its keys are at %.200q: %w", doc.Keys, err)
-	}
-	return doc.Keys, nil
+	return p, nil
 }

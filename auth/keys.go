@@ -159,10 +159,11 @@ func (s *keys) renew(ctx context.Context, skip func(now time.Time) bool) ([]key,
 func (s *keys) load(ctx context.Context) ([]key, error) {
 	address := s.of.url
 	if address == "" {
-		var err error
-		if address, err = discover(ctx, s.client, s.of.issuer); err != nil {
+		p, err := Discover(ctx, s.client, s.of.issuer)
+		if err != nil {
 			return nil, err
 		}
+		address = p.Keys
 	}
 	text, err := fetch(ctx, s.client, address)
 	if err != nil {

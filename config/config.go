@@ -213,6 +213,7 @@ func Default() *Config {
 			SourceLabel:  "service", Overflow: Overflow{Action: "reject"},
 			LabelNameLength: 128, LabelValueLength: 2048, Series: 1000000,
 		},
-		Viewer: Viewer{PricePerMillionSamples: 0.09, PricePerBillionQuerySamples: 0.1, Currency: "USD"},
+		Viewer: Viewer{PricePerMillionSamples: 0.09, PricePerBillionQuerySamples: 0.1, Currency: "USD",
+			SignIn: SignIn{Scopes: []string{"email", "profile"}, Session: 12 * hour}},
 	}
 }

@@ -98,7 +98,7 @@ func TestFull(t *testing.T) {
 				{Name: "tcp.example:443", Target: "tcp.example:443", Module: "http_2xx", Every: 15 * time.Second, Timeout: 5 * time.Second, Line: 47},
 			},
 		},
-		Viewer:    config.Viewer{PricePerMillionSamples: 0.2, Currency: "CHF"},
+		Viewer:    config.Viewer{PricePerMillionSamples: 0.2, Currency: "CHF", SignIn: config.SignIn{Scopes: []string{"email", "profile"}, Session: 12 * time.Hour}},
 		UTF8Names: true,
 		Hosts:     []string{"narthex.example", "10.0.0.1", "fd00::1"},
 	}
@@ -166,7 +166,8 @@ utf8_names: false
 hosts: []
 web_config_file: ""
 auth: {tokens: [], users: {}, oidc: [], gateway: []}
-viewer: {price_per_million_samples: 0.09, price_per_billion_query_samples: 0.1, currency: USD}
+viewer: {price_per_million_samples: 0.09, price_per_billion_query_samples: 0.1, currency: USD, external_url: "",
+  sign_in: {issuer: "", client_id: "", client_secret: "", scopes: [email, profile], session: 12h, keys: [], ca_file: ""}}
 `
 	got, err := config.Parse("x.yml", []byte(text), nil)
 	if err != nil {

@@ -160,6 +160,22 @@ var options = []option{
 		"What it charges for a billion samples that queries read."},
 	{"viewer.currency", func(c *Config) value { return currency{&c.Viewer.Currency} },
 		"The currency of the two."},
+	{"viewer.external_url", func(c *Config) value { return webURL{&c.Viewer.ExternalURL} },
+		"The address that browsers see, with the path that a proxy puts before narthex's own."},
+	{"viewer.sign_in.issuer", func(c *Config) value { return webURL{&c.Viewer.SignIn.Issuer} },
+		"The OpenID provider at which people sign in; what they may do, rules of auth.oidc say (docs/viewer.md)."},
+	{"viewer.sign_in.client_id", func(c *Config) value { return phrase{&c.Viewer.SignIn.ClientID, "a client's id"} },
+		"What narthex is called there."},
+	{"viewer.sign_in.client_secret", func(c *Config) value { return secret{&c.Viewer.SignIn.ClientSecret} },
+		"Its secret there; a public client has none."},
+	{"viewer.sign_in.scopes", func(c *Config) value { return phrases{&c.Viewer.SignIn.Scopes} },
+		"What is asked for besides openid."},
+	{"viewer.sign_in.session", func(c *Config) value { return duration{&c.Viewer.SignIn.Session, 5 * time.Minute, 30 * day} },
+		"How long a session lasts."},
+	{"viewer.sign_in.keys", func(c *Config) value { return secrets{&c.Viewer.SignIn.Keys} },
+		"Keys that seal sessions: the first one seals, the others still open; without any, one is made and kept in the data directory."},
+	{"viewer.sign_in.ca_file", func(c *Config) value { return filePath{&c.Viewer.SignIn.CAFile} },
+		"The authorities of the issuer's TLS certificate."},
 }
 
 // relations are what must hold between two durations.

@@ -49,6 +49,7 @@ func Parse(name string, data []byte, env func(string) (string, bool)) (*Config, 
 	if ok {
 		r.relations()
 		r.otlp()
+		r.signIn()
 	}
 	for _, check := range r.later {
 		check()

@@ -87,7 +87,7 @@ func serve(ctx context.Context, args []string, t terminal) error {
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		return usageError("listen: %v; want host:port, such as 127.0.0.1:9091", err)
 	}
-	access, err := app.NewAccess(c, app.AccessOptions{Logger: log})
+	access, err := app.NewAccess(c, app.AccessOptions{Logger: log, SessionKey: func() ([]byte, error) { return app.SessionKey(c.Data) }})
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}

@@ -14,6 +14,8 @@ type Failure struct {
 	Status    string `json:"status"`    // "error"
 	ErrorType string `json:"errorType"` // a word for programs
 	Error     string `json:"error"`     // a sentence for people
+	// SignIn is where a browser can sign in, from the page's own address.
+	SignIn string `json:"signIn,omitempty"`
 	// ID and Rejected are those of a push that was rejected whole.
 	ID       string              `json:"id,omitempty"`
 	Rejected []narthex.Rejection `json:"rejected,omitempty"`

@@ -46,6 +46,9 @@ var mayImport = map[string][]string{
 	// The file format of Prometheus's exporter-toolkit, which knows no others.
 	"auth/webconfig": {},
 
+	// How people come in by a browser, on top of what tells senders apart.
+	"auth/signin": {"auth", "internal/message", "internal/reply"},
+
 	// Heavy: Prometheus's storage and engine, and the page over them.
 	"tsdb":         {".", "internal/stats"},
 	"query":        {".", "internal/stats", "query/syntax"},
