@@ -116,6 +116,9 @@ func (h *httpProbe) reader(resp *http.Response) (body io.Reader, err error) {
 	return body, err
 }
 
+// packed reports whether the module unpacks the body.
+func (h *httpProbe) packed() bool { return h.m.Compression != "" && h.m.Compression != "identity" }
+
 // failBody notes why a body could not be read.
 func (h *httpProbe) failBody(ctx context.Context, err error) {
 	var large *http.MaxBytesError
@@ -125,8 +128,10 @@ func (h *httpProbe) failBody(ctx context.Context, err error) {
 		h.fail(PhaseResponse, ReasonTooLarge, "the body is over the body_size_limit of %d bytes", large.Limit)
 	case reasonOf(ctx, err) == ReasonTimeout:
 		h.fail(PhaseResponse, ReasonTimeout, "the time was up before the body was read: %w", err)
-	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.As(err, &corrupt), h.m.Compression == "br" && reasonOf(ctx, err) == ReasonOther:
+	case errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.As(err, &corrupt), h.packed() && reasonOf(ctx, err) == ReasonOther:
 		h.fail(PhaseAssert, ReasonEncoding, "the body is not %s: %w", h.m.Compression, err)
+	case h.packed() && errors.Is(err, io.ErrUnexpectedEOF):
+		h.fail(PhaseAssert, ReasonEncoding, "the body is not %s, or ends too early: %w", h.m.Compression, err)
 	default:
 		reason := reasonOf(ctx, err)
 		if reason == ReasonOther {

@@ -105,7 +105,9 @@ func (t *trial) httpClient(ctx context.Context, o clientOptions) (*client, error
 		defer context.AfterFunc(ctx, cancel)()
 		return c.connect(dialing, network, address)
 	}
-	return c, nil
+	// What is wrong with the certificates is said at once.
+	_, err = c.transport(c.target, true, c.proxy.find(o.Target, o.Addr))
+	return c, err
 }
 
 // connect connects to an address that a transport asks for.

@@ -40,6 +40,10 @@ var mayImport = map[string][]string{
 	"logs":   {".", "accesslog", "state", "internal/aws", "internal/stats", "internal/message"}, // it keeps offsets and what was learned as the ledger keeps its totals
 	"auth":   {"."},
 
+	// Apart from probe for their weight.
+	"probe/cel":   {},
+	"probe/http3": {},
+
 	// Lambda on this machine; the function itself must not link it.
 	"lambda/emulator": {},
 

@@ -1,0 +1,18 @@
+package probe_test
+
+import (
+	"crypto/tls"
+
+	"narthex/probe"
+	"narthex/probe/cel"
+	"narthex/probe/http3"
+)
+
+// everything returns the features of the narthex program.
+func everything() probe.Features {
+	return probe.Features{
+		CEL:   func(e string) (probe.CELProgram, error) { return cel.Compile(e) },
+		HTTP3: func(c *tls.Config, dial probe.HTTP3Dial) probe.HTTP3Transport { return http3.New(c, dial) },
+		ICMP:  true, Unix: true,
+	}
+}
