@@ -212,8 +212,10 @@ func (f *Function) Instances() []*Instance {
 }
 
 // Recycle shuts idle instances down, as Lambda does when it has no use for them,
-// and returns when they have ended. The next event is a cold start.
+// and returns when they have ended. One that has answered and is about to be idle
+// is waited for. The next event is a cold start.
 func (f *Function) Recycle() {
+	f.quiesce()
 	f.mu.Lock()
 	idle := f.idle
 	f.idle = nil
@@ -229,6 +231,7 @@ func (f *Function) Recycle() {
 // function has on disk. It returns when all have ended; a second call does
 // nothing.
 func (f *Function) Close() error {
+	f.quiesce()
 	f.mu.Lock()
 	closed := f.closed
 	f.closed = true

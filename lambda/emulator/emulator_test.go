@@ -88,6 +88,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 }
 
 func TestInvocation(t *testing.T) {
+	t.Parallel()
 	log := new(buffer)
 	f := start(t, "puppet", func(o *emulator.Options) {
 		o.Log, o.Memory, o.Env = log, 256, append(o.Env, "FOO=bar", "AWS_REGION=eu-central-1")
@@ -133,6 +134,7 @@ func TestInvocation(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
+	t.Parallel()
 	f := start(t, "puppet", func(o *emulator.Options) { o.Timeout = 1500 * time.Millisecond })
 	for _, c := range []struct {
 		order               order
@@ -169,6 +171,7 @@ func TestErrors(t *testing.T) {
 
 // The function is killed at its timeout and not later, and says nothing more.
 func TestTimeoutKills(t *testing.T) {
+	t.Parallel()
 	log := new(buffer)
 	f := start(t, "puppet", func(o *emulator.Options) { o.Timeout, o.Log = time.Second, log })
 	do(t, f, order{Do: "answer"})
@@ -188,6 +191,7 @@ func TestTimeoutKills(t *testing.T) {
 
 // Between two invocations an instance does nothing.
 func TestFreeze(t *testing.T) {
+	t.Parallel()
 	log := new(buffer)
 	f := start(t, "puppet", func(o *emulator.Options) { o.Log = log })
 	do(t, f, order{Do: "chatter"}).Report()
@@ -204,6 +208,7 @@ func TestFreeze(t *testing.T) {
 }
 
 func TestConcurrency(t *testing.T) {
+	t.Parallel()
 	f := start(t, "puppet", func(o *emulator.Options) { o.Concurrency = 5 })
 	var group sync.WaitGroup
 	var mu sync.Mutex
@@ -247,6 +252,7 @@ func TestConcurrency(t *testing.T) {
 
 // One after the other needs one instance.
 func TestReuse(t *testing.T) {
+	t.Parallel()
 	f := start(t, "puppet", func(o *emulator.Options) { o.Concurrency = 1 })
 	first := do(t, f, order{Do: "answer"}).Report().Instance
 	for range 50 {
@@ -261,6 +267,7 @@ func TestReuse(t *testing.T) {
 }
 
 func TestKilledAtWork(t *testing.T) {
+	t.Parallel()
 	f := start(t, "puppet")
 	gate := newGate(t)
 	got := make(chan emulator.Result, 1)
@@ -278,6 +285,7 @@ func TestKilledAtWork(t *testing.T) {
 }
 
 func TestInitErrors(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ role, kind, message string }{
 		{"init-error", "Runtime.Configuration", "no key"},
 		{"init-exit", "Runtime.ExitError", "exit status 4"},
@@ -305,6 +313,7 @@ func TestInitErrors(t *testing.T) {
 }
 
 func TestCode(t *testing.T) {
+	t.Parallel()
 	for name, o := range map[string]emulator.Options{
 		"there is no code":         {},
 		"no such file":             {Code: t.TempDir() + "/missing.zip"},
@@ -336,6 +345,7 @@ func TestCode(t *testing.T) {
 }
 
 func TestReportLine(t *testing.T) {
+	t.Parallel()
 	r := emulator.Report{RequestID: "id", Status: "error", ErrorType: "Runtime.ExitError", Cold: true, Duration: 1500 * time.Microsecond,
 		Init: 30 * time.Millisecond, Billed: 32 * time.Millisecond, MemorySize: 128 << 20, MaxMemory: 9<<20 + 1}
 	want := "REPORT RequestId: id\tDuration: 1.50 ms\tBilled Duration: 32 ms\tMemory Size: 128 MB\tMax Memory Used: 10 MB\tInit Duration: 30.00 ms\tStatus: error\tError Type: Runtime.ExitError\t"

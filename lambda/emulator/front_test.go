@@ -84,6 +84,7 @@ func joe(*http.Request) *emulator.Caller {
 }
 
 func TestFunctionURL(t *testing.T) {
+	t.Parallel()
 	f := start(t, "mirror")
 	e := event[events.LambdaFunctionURLRequest](t, fronted(t, f, emulator.Front{IAM: jane}), all())
 	if e.Version != "2.0" || e.RawPath != "/a%20b/c" || e.RawQueryString != "x=1&x=2&y=%2Fz&e=" || e.Body != `{"a":1}` || e.IsBase64Encoded {
@@ -113,6 +114,7 @@ func TestFunctionURL(t *testing.T) {
 }
 
 func TestHTTPAPI(t *testing.T) {
+	t.Parallel()
 	f := start(t, "mirror")
 	e := event[events.APIGatewayV2HTTPRequest](t, fronted(t, f, emulator.Front{Kind: emulator.HTTPAPI, Stage: "v1", IAM: joe}), all())
 	if e.RawPath != "/v1/a b/c" || e.RequestContext.Stage != "v1" || e.RequestContext.Authorizer.IAM.PrincipalOrgID != "o-1" || e.RequestContext.AccountID != emulator.Account {
@@ -125,6 +127,7 @@ func TestHTTPAPI(t *testing.T) {
 }
 
 func TestRESTAPI(t *testing.T) {
+	t.Parallel()
 	f := start(t, "mirror")
 	e := event[events.APIGatewayProxyRequest](t, fronted(t, f, emulator.Front{Kind: emulator.RESTAPI, IAM: jane}), all())
 	if e.Path != "/a b/c" || e.HTTPMethod != "POST" || e.Resource != "/{proxy+}" || e.PathParameters["proxy"] != "a b/c" || e.RequestContext.Stage != "prod" || e.RequestContext.Path != "/prod/a b/c" {
@@ -149,6 +152,7 @@ func TestRESTAPI(t *testing.T) {
 }
 
 func TestALB(t *testing.T) {
+	t.Parallel()
 	f := start(t, "mirror")
 	e := event[events.ALBTargetGroupRequest](t, fronted(t, f, emulator.Front{Kind: emulator.ALB}), all())
 	if e.Path != "/a%20b/c" || e.HTTPMethod != "POST" || e.RequestContext.ELB.TargetGroupArn == "" || e.Body != `{"a":1}` {
@@ -165,6 +169,7 @@ func TestALB(t *testing.T) {
 
 // What is text and what is base64.
 func TestFrontBodies(t *testing.T) {
+	t.Parallel()
 	f := start(t, "mirror")
 	for _, c := range []struct {
 		kind, encoding, body string
@@ -192,6 +197,7 @@ func TestFrontBodies(t *testing.T) {
 }
 
 func TestFrontAnswers(t *testing.T) {
+	t.Parallel()
 	f := start(t, "mirror")
 	gateway := map[emulator.FrontKind]string{emulator.FunctionURL: "Internal Server Error", emulator.HTTPAPI: `{"message":"Internal Server Error"}`, emulator.RESTAPI: `{"message": "Internal server error"}`}
 	for name, c := range map[string]struct {
@@ -233,6 +239,7 @@ func TestFrontAnswers(t *testing.T) {
 }
 
 func TestFrontLimits(t *testing.T) {
+	t.Parallel()
 	f := start(t, "puppet")
 	big := bytes.Repeat([]byte("x"), 11<<20)
 	for _, c := range []struct {

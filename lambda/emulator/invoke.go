@@ -118,7 +118,10 @@ func (f *Function) serve(i *Instance, in *invocation) {
 		}
 	}
 	reason := "failure"
-	if errors.Is(err, errTimeout) {
+	switch {
+	case err == nil:
+		reason = "spindown" // the function is closed
+	case errors.Is(err, errTimeout):
 		reason = "timeout"
 	}
 	i.end(reason)

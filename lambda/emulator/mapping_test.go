@@ -70,6 +70,7 @@ func move(t *testing.T, m *emulator.Mapping) (stop func()) {
 }
 
 func TestMapping(t *testing.T) {
+	t.Parallel()
 	s := emulator.NewSQS("us-east-1")
 	q := queue(t, s, "log", nil)
 	b := newBook(t)
@@ -91,6 +92,7 @@ func TestMapping(t *testing.T) {
 
 // What answers mean, by how often their messages come again.
 func TestMappingAnswers(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		answer  string
 		partial bool
@@ -120,6 +122,7 @@ func TestMappingAnswers(t *testing.T) {
 
 // Duplicates and other orders are drawn by the seed; what fails is redriven.
 func TestMappingUnrest(t *testing.T) {
+	t.Parallel()
 	s := emulator.NewSQS("us-east-1")
 	dead := queue(t, s, "dead", nil)
 	q := queue(t, s, "log", map[string]string{"VisibilityTimeout": "1", "RedrivePolicy": fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":2}`, dead.ARN())})
@@ -159,6 +162,7 @@ func TestMappingUnrest(t *testing.T) {
 }
 
 func TestSchedule(t *testing.T) {
+	t.Parallel()
 	f := start(t, "puppet", func(o *emulator.Options) { o.Concurrency = 1 })
 	ctx, cancel := context.WithCancel(t.Context())
 	s := &emulator.Schedule{Function: f, Every: time.Second}
@@ -177,6 +181,7 @@ func TestSchedule(t *testing.T) {
 }
 
 func TestObjectEvent(t *testing.T) {
+	t.Parallel()
 	var e events.S3Event
 	d := json.NewDecoder(strings.NewReader(string(emulator.Object{Bucket: "b", Key: "a b/ü", ETag: "x", Size: 7, Time: time.Now()}.Event("us-east-1"))))
 	d.DisallowUnknownFields()
@@ -190,6 +195,7 @@ func TestObjectEvent(t *testing.T) {
 
 // An asynchronous event is tried three times in all, and waits for a place.
 func TestDeliver(t *testing.T) {
+	t.Parallel()
 	b := newGate(t)
 	var tried atomic.Int32
 	f := start(t, "puppet", func(o *emulator.Options) {
@@ -217,6 +223,7 @@ func TestDeliver(t *testing.T) {
 }
 
 func TestInvokeAPI(t *testing.T) {
+	t.Parallel()
 	f := start(t, "puppet", func(o *emulator.Options) { o.RetryDelays = []time.Duration{} })
 	server := httptest.NewServer(f.API())
 	t.Cleanup(server.Close)

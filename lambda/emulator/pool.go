@@ -104,6 +104,22 @@ func (f *Function) finishing(n int) {
 	f.notify()
 }
 
+// quiesce waits, not for long, until what has answered is idle.
+func (f *Function) quiesce() {
+	for end := time.Now().Add(settleLimit); time.Now().Before(end); {
+		f.mu.Lock()
+		almost, changed := f.almost, f.changed
+		f.mu.Unlock()
+		if almost == 0 {
+			return
+		}
+		select {
+		case <-changed:
+		case <-time.After(time.Until(end)):
+		}
+	}
+}
+
 // notify wakes those who wait for an instance.
 func (f *Function) notify() {
 	close(f.changed)

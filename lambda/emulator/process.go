@@ -22,7 +22,18 @@ func (i *Instance) run(path, extension string) error {
 		return err
 	}
 	p.cmd.Stdout, p.cmd.Stderr = in, in
-	err = i.f.spawn.start(p.cmd, i.group)
+	i.change(func() { // so that it is known before it can register
+		if err = i.f.spawn.start(p.cmd, i.group); err != nil {
+			return
+		}
+		i.processes = append(i.processes, p)
+		if extension == "" {
+			i.runtime.process = p
+		}
+		if i.killed {
+			p.signal(syscall.SIGKILL)
+		}
+	})
 	in.Close()
 	if err != nil {
 		out.Close()
@@ -31,17 +42,6 @@ func (i *Instance) run(path, extension string) error {
 			kind = "Extension.LaunchError"
 		}
 		return &fault{kind: kind, message: "Error: " + err.Error()}
-	}
-	killed := false
-	i.change(func() {
-		i.processes = append(i.processes, p)
-		if extension == "" {
-			i.runtime.process = p
-		}
-		killed = i.killed
-	})
-	if killed {
-		p.signal(syscall.SIGKILL)
 	}
 	read := make(chan struct{})
 	go func() {

@@ -38,6 +38,8 @@ func roles() map[string]func() {
 		"puppet":     func() { (&runtime{}).serve(puppet) },
 		"mirror":     func() { (&runtime{}).serve(mirror) },
 		"batch":      func() { (&runtime{}).serve(batch) },
+		"watch":      watch,
+		"official":   official,
 		"init-error": initError,
 		"init-exit":  func() { os.Exit(4) },
 		"init-hang":  func() { select {} },
@@ -174,6 +176,13 @@ func puppet(c *runtime, event []byte) {
 			}
 		}()
 		time.Sleep(20 * time.Millisecond)
+	case "burn": // so many milliseconds of the processor
+		for begin := processorTime(); processorTime()-begin < time.Duration(o.Code)*time.Millisecond; {
+		}
+	case "eat": // until there is no more
+		for all := [][]byte{}; ; {
+			all = append(all, bytes.Repeat([]byte{1}, 8<<20))
+		}
 	case "visit":
 		http.Get(o.Text)
 	}
@@ -183,6 +192,14 @@ func puppet(c *runtime, event []byte) {
 	}
 	text, _ := json.Marshal(o.Text)
 	c.answer(string(text))
+}
+
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func (c *runtime) describe(event []byte) description {

@@ -37,6 +37,7 @@ func queue(t *testing.T, s *emulator.SQS, name string, attributes map[string]str
 }
 
 func TestSQS(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	s, c, base := service(t)
 	url, err := c.CreateQueue(ctx, "log", map[string]string{"VisibilityTimeout": "1"})
@@ -83,6 +84,7 @@ func TestSQS(t *testing.T) {
 }
 
 func TestSQSBatch(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	s, c, _ := service(t)
 	q := queue(t, s, "log", nil)
@@ -120,6 +122,7 @@ func TestSQSBatch(t *testing.T) {
 }
 
 func TestSQSRedrive(t *testing.T) {
+	t.Parallel()
 	s, c, _ := service(t)
 	dead := queue(t, s, "dead", nil)
 	var e *aws.Error
