@@ -111,7 +111,7 @@ func New(ctx context.Context, o Options) (*App, error) {
 	if err := a.newLogs(ctx); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
-	if err := a.newProbes(); err != nil {
+	if err := a.newProbes(ctx); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
 	a.handler = a.routes()
@@ -160,6 +160,7 @@ func (a *App) Serve(ctx context.Context, ln net.Listener) error {
 		both.Go(func() { a.tick(tickCtx) })
 		both.Go(func() { a.scraper.Run(tickCtx) })
 		both.Go(func() { a.followLogs(tickCtx) })
+		both.Go(func() { a.probes.Run(tickCtx) })
 		both.Wait()
 	}()
 	var err error

@@ -1,16 +1,20 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 
+	"narthex"
 	"narthex/auth"
 	"narthex/config"
 	"narthex/internal/yamldoc"
 	"narthex/probe"
+	"narthex/state"
 )
 
 // Modules returns the modules of probes that the configuration has, names or,
@@ -94,10 +98,11 @@ type probes struct {
 	targets []probe.Target
 	runner  *probe.Runner
 	history probe.History
+	*probe.Schedule
 }
 
 // newProbes reads the modules and makes what probes.
-func (a *App) newProbes() error {
+func (a *App) newProbes(ctx context.Context) error {
 	c := a.o.Config
 	modules, err := Modules(c, a.o.Probes, os.LookupEnv)
 	if err != nil {
@@ -115,7 +120,25 @@ func (a *App) newProbes() error {
 		modules: modules, targets: targets,
 		runner: probe.NewRunner(probe.RunnerOptions{Prober: p, Concurrency: c.Probes.Concurrency, Stats: &a.stats}),
 	}
-	return nil
+	keep, err := state.OpenFile(filepath.Join(c.Data, "state"))
+	if err != nil {
+		return err
+	}
+	a.probes.Schedule, err = probe.NewSchedule(ctx, probe.ScheduleOptions{
+		Targets: targets, Runner: a.probes.runner, History: &a.probes.history, Job: c.Probes.Job, Region: c.Probes.Region,
+		Samples: a.foreign(), Counts: a.ledger, Keep: keep, Logger: a.o.Logger, Now: a.o.Now, Stats: &a.stats,
+	})
+	return err
+}
+
+// foreign is where samples go that have times of their own and that narthex has
+// fetched itself: past the limits that bound senders. With nothing but the embedded
+// store, they go straight there.
+func (a *App) foreign() narthex.Sink {
+	if _, ok := a.o.Sink.(store); ok && len(a.outlets) == 0 {
+		return narthex.SinkFunc(a.direct)
+	}
+	return a.ledger
 }
 
 // mountProbes adds the doors of probes.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 
-	"narthex"
 	"narthex/config"
 	"narthex/internal/reply"
 	"narthex/scrape"
@@ -14,10 +13,7 @@ import (
 // where those go that are pushed with times of their own, past the limits that
 // bound senders: a job has limits of its own.
 func (a *App) newScraper() (*scrape.Scraper, error) {
-	o := scrape.Options{Sink: a.ledger, UserAgent: "narthex/" + a.o.Version, Logger: a.o.Logger, Now: a.o.Now}
-	if _, ok := a.o.Sink.(store); ok && len(a.outlets) == 0 {
-		o.Sink = narthex.SinkFunc(a.direct)
-	}
+	o := scrape.Options{Sink: a.foreign(), UserAgent: "narthex/" + a.o.Version, Logger: a.o.Logger, Now: a.o.Now}
 	for _, c := range a.o.Config.ScrapeConfigs {
 		carrier, err := transport(c.HTTP)
 		if err != nil {
