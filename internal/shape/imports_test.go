@@ -34,8 +34,8 @@ var mayImport = map[string][]string{
 	// Doors.
 	"push":   {".", "internal/message", "internal/reply", "openmetrics", "otlp", "remotewrite", "emf", "internal/stats"},
 	"probe":  {".", "openmetrics", "internal/aws", "internal/message", "internal/protowire", "internal/reply", "internal/stats", "internal/yamldoc", "state"}, // it signs requests, and remembers which series there are
-	"scrape": {".", "openmetrics", "pipeline", "internal/stats"},                                                                                     // a door that fetches; it relabels as pipeline does
-	"proxy":  {".", "internal/message", "internal/reply", "internal/stats"},                                                                          // asks other Prometheus APIs, read only
+	"scrape": {".", "openmetrics", "pipeline", "internal/stats"},                                                                                              // a door that fetches; it relabels as pipeline does
+	"proxy":  {".", "internal/message", "internal/reply", "internal/stats"},                                                                                   // asks other Prometheus APIs, read only
 	"lambda": {".", "internal/aws", "internal/stats"},
 	"logs":   {".", "accesslog", "state", "internal/aws", "internal/stats", "internal/message"}, // it keeps offsets and what was learned as the ledger keeps its totals
 	"auth":   {"."},
