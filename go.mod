@@ -2,13 +2,8 @@ module narthex
 
 go 1.26.0
 
-// Their npm packages may bring Go files of their own.
-ignore (
-	./clients/node
-	./test/aws
-	./test/clients
-	./web
-)
+// npm packages may bring Go files of their own.
+ignore node_modules
 
 require (
 	github.com/andybalholm/brotli v1.2.2
