@@ -44,13 +44,16 @@ web-check: web/node_modules ## the viewer's lint, types and tests; viewer/dist i
 		{ echo "viewer/dist is not what web/ builds: run make web and commit it"; exit 1; }
 dashboards: ## write deploy/grafana/dashboards anew
 	cd deploy/dashboards && go run . ../grafana/dashboards
-deploy-check: ## the dashboards are what their source makes
+deploy-check: deploy/cdk/node_modules ## the CDK constructs' lint, types and tests; the dashboards are what their source makes
+	cd deploy/cdk && npm run lint && npm run typecheck && npm test
 	cd deploy/dashboards && go vet .
 	@out=$$(mktemp -d) && trap 'rm -rf "$$out"' EXIT && \
 		(cd deploy/dashboards && go run . "$$out") && diff -r deploy/grafana/dashboards "$$out" || \
 		{ echo "deploy/grafana/dashboards is not what deploy/dashboards writes: run make dashboards and commit it"; exit 1; }
 clients-check: clients/node/node_modules ## the Node client's format, types and tests
 	cd clients/node && npm run lint && npm run typecheck && npm test
+deploy/cdk/node_modules: deploy/cdk/package-lock.json
+	cd deploy/cdk && npm ci --ignore-scripts && touch node_modules
 clients/node/node_modules: clients/node/package-lock.json
 	cd clients/node && npm ci --ignore-scripts && touch node_modules
 web/node_modules: web/package-lock.json
