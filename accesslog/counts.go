@@ -153,7 +153,7 @@ func (c *Counts) Add(o *Counts) {
 		}
 	}
 	c.foreign.add(&o.foreign, c.reader.maxSeries)
-	c.Report.add(&o.Report)
+	c.Report.Add(&o.Report)
 }
 
 // sorted returns the rows in an order that does not depend on chance.

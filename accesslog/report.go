@@ -94,8 +94,8 @@ var reasonText = [numReasons]string{
 	"it has too few columns", "it is of no format known here", "its metrics are malformed", "there is no room for its metrics",
 }
 
-// add makes the report one of both readings.
-func (r *Report) add(o *Report) {
+// Add makes the report one of both readings.
+func (r *Report) Add(o *Report) {
 	if r.Format == "" {
 		r.Format = o.Format
 	} else if o.Format != "" && o.Format != r.Format {
@@ -103,6 +103,12 @@ func (r *Report) add(o *Report) {
 	}
 	r.Lines, r.Counted, r.Rejected, r.Ignored = r.Lines+o.Lines, r.Counted+o.Counted, r.Rejected+o.Rejected, r.Ignored+o.Ignored
 	r.Bytes, r.RawBytes = r.Bytes+o.Bytes, r.RawBytes+o.RawBytes
+	if r.Reasons == nil {
+		r.Reasons = map[string]int64{}
+	}
+	if r.Unknown == nil {
+		r.Unknown = map[string]int64{}
+	}
 	for why, n := range o.Reasons {
 		r.Reasons[why] += n
 	}

@@ -4,12 +4,11 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"io"
-	"strings"
+	"maps"
+	"slices"
 	"time"
 
 	"narthex"
@@ -37,29 +36,56 @@ type logEvent struct {
 	Message   string `json:"message"`
 }
 
+// name is what the log stream is called.
+func (m *cloudWatch) name() string { return m.LogGroup + ":" + m.LogStream }
+
 // CloudWatch counts what a subscription of CloudWatch Logs sent: the gzip that
-// awslogs.data holds in base64. A control message is nothing to count. The id is
-// a hash of the events' ids, so that the same message counts once. received is
+// awslogs.data holds in base64. A control message is nothing to count. Each log
+// event counts once, by its id, whatever the message that brings it. received is
 // when the message was sent, zero if that is not known.
 func (s *Source) CloudWatch(ctx context.Context, data []byte, received time.Time) (*Receipt, error) {
 	m, err := parseCloudWatch(data)
 	if err != nil {
 		return s.failed("a CloudWatch Logs message", err)
 	}
-	name := m.LogGroup + ":" + m.LogStream
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := &Receipt{Source: s.o.Name, Name: m.name(), Received: received}
+	if received.IsZero() {
+		r.Received = s.o.Now()
+	}
 	if len(m.Events) == 0 {
-		return &Receipt{Source: s.o.Name, Name: name, Received: s.o.Now()}, nil
+		return r, nil
 	}
-	h := sha256.New()
-	var body bytes.Buffer
+	if err = s.refresh(ctx); err == nil {
+		err = s.segments(ctx, m, r)
+	}
+	if err != nil {
+		r.Error = err.Error()
+	}
+	s.o.Stats.add(r, err)
+	return r, err
+}
+
+// segments counts a message's events by the segments of their times. What the
+// sink refuses for good of one does not keep the others from being counted.
+func (s *Source) segments(ctx context.Context, m *cloudWatch, r *Receipt) (refused error) {
+	bySegment := make(map[int64][]logEvent)
 	for _, e := range m.Events {
-		fmt.Fprintf(h, "%s\n", e.ID)
-		text := strings.TrimRight(e.Message, "\r\n")
-		body.WriteString(strings.NewReplacer("\n", " ", "\r", " ").Replace(text)) // an event is a line
-		body.WriteByte('\n')
+		n := max(0, e.Timestamp) / eventSegment.Milliseconds()
+		bySegment[n] = append(bySegment[n], e)
 	}
-	id := "cloudwatch:" + m.Owner + ":" + name + "@" + hex.EncodeToString(h.Sum(nil)[:16])
-	return s.Object(ctx, Object{ID: id, Name: name, Received: received, Body: &body})
+	r.Duplicate = true
+	for _, n := range slices.Sorted(maps.Keys(bySegment)) {
+		part := &Receipt{Received: r.Received}
+		err := s.events(ctx, m, n, bySegment[n], part)
+		if err != nil && !narthex.IsRejected(err) {
+			return err
+		}
+		refused = errors.Join(refused, err)
+		r.join(part)
+	}
+	return refused
 }
 
 func parseCloudWatch(data []byte) (*cloudWatch, error) {

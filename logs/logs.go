@@ -149,6 +149,14 @@ const relearn = time.Minute
 
 func (s *Source) key(name string) string { return "logs/" + s.o.Name + "/" + name }
 
+// refresh fetches what others have learned, now and then.
+func (s *Source) refresh(ctx context.Context) error {
+	if s.o.Now().Sub(s.fetched) <= relearn {
+		return nil
+	}
+	return s.fetch(ctx)
+}
+
 // fetch learns what the store has. What can't be understood is left out, for it
 // is no reason to count nothing.
 func (s *Source) fetch(ctx context.Context) error {

@@ -283,8 +283,8 @@ func TestCloudWatch(t *testing.T) {
 	message := `{"messageType":"DATA_MESSAGE","owner":"1","logGroup":"/api","logStream":"s","subscriptionFilters":["f"],"logEvents":[
 		{"id":"1","timestamp":1,"message":"{\"status\":\"200\",\"routeKey\":\"GET /a\",\"requestTime\":\"02/Jan/2026:03:04:05 +0000\"}"},
 		{"id":"2","timestamp":2,"message":"{\"status\":\"500\",\n\"routeKey\":\"GET /a\"}\n"}]}`
-	for range 2 {
-		if r, err := s.CloudWatch(t.Context(), gzipped(message), time.Time{}); err != nil || r.Report.Counted != 2 {
+	for _, counted := range []int64{2, 0} {
+		if r, err := s.CloudWatch(t.Context(), gzipped(message), time.Time{}); err != nil || r.Report.Counted != counted || r.Duplicate != (counted == 0) {
 			t.Errorf("%+v, %v", r, err)
 		}
 	}

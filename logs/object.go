@@ -60,10 +60,8 @@ func (s *Source) Object(ctx context.Context, o Object) (*Receipt, error) {
 }
 
 func (s *Source) object(ctx context.Context, o Object, r *Receipt) error {
-	if s.o.Now().Sub(s.fetched) > relearn {
-		if err := s.fetch(ctx); err != nil {
-			return err
-		}
+	if err := s.refresh(ctx); err != nil {
+		return err
 	}
 	counts, err := s.reader.Read(ctx, o.Name, o.Body)
 	if err != nil {
@@ -77,18 +75,23 @@ func (s *Source) object(ctx context.Context, o Object, r *Receipt) error {
 	if r.Duplicate {
 		return s.keepLearned(ctx)
 	}
-	series := counts.Series()
-	for i := range series {
-		for _, l := range s.o.Labels {
-			series[i].Labels = series[i].Labels.With(l.Name, l.Value)
-		}
-	}
+	series := s.labelled(counts.Series())
 	if r.Series = len(series); len(series) > 0 {
 		if err := s.write(ctx, o, series, r); err != nil {
 			return err
 		}
 	}
 	return s.keepLearned(ctx)
+}
+
+// labelled sets the source's own labels.
+func (s *Source) labelled(series []narthex.Series) []narthex.Series {
+	for i := range series {
+		for _, l := range s.o.Labels {
+			series[i].Labels = series[i].Labels.With(l.Name, l.Value)
+		}
+	}
+	return series
 }
 
 // write writes the series: at once, if that is all or nothing, or as what is

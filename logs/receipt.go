@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"time"
@@ -32,6 +33,15 @@ const maxRejections = 20
 
 func (r *Receipt) reject(list []narthex.Rejection) {
 	r.Rejected = append(r.Rejected, list[:min(len(list), maxRejections-min(maxRejections, len(r.Rejected)))]...)
+}
+
+// join adds what became of a part.
+func (r *Receipt) join(part *Receipt) {
+	r.ID = cmp.Or(r.ID, part.ID)
+	r.Duplicate = r.Duplicate && part.Duplicate
+	r.Series, r.Entries = r.Series+part.Series, r.Entries+part.Entries
+	r.reject(part.Rejected)
+	r.Report.Add(&part.Report)
 }
 
 // maxRecent is how many receipts Stats keeps.
