@@ -35,10 +35,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
 	"narthex"
+	"narthex/internal/gunzip"
 )
 
 // Options say what is made of logs. The zero value makes the default metrics
@@ -110,8 +110,8 @@ type Reader struct {
 	perMinute bool
 	maxSeries int
 	statusIDs [1000]uint32
-	buf       []byte
-	gzip      *gzip.Reader
+	plain     plain
+	gzip      gunzip.Reader
 	zstd      *zstd.Decoder
 }
 

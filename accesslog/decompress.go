@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
 	"narthex"
@@ -16,22 +15,25 @@ import (
 // decoders should support.
 const maxWindow = 8 << 20
 
+// Blocks hand out what is in a log, a piece at a time: each begins with the last
+// keep bytes of the one before. With an error, which is io.EOF at the end, come
+// these alone.
+type blocks interface {
+	Next(keep int) ([]byte, error)
+}
+
 // decompress returns what is in a log, which it looks at first.
-func (r *Reader) decompress(src io.Reader) (io.Reader, error) {
-	b := bufio.NewReaderSize(src, 64<<10)
+func (r *Reader) decompress(src io.Reader) (blocks, error) {
+	b := bufio.NewReaderSize(src, 32<<10)
 	magic, err := b.Peek(4)
 	if err != nil && err != io.EOF {
 		return nil, err
 	}
+	r.plain.r = b
 	switch {
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
-		if r.gzip == nil {
-			r.gzip = new(gzip.Reader)
-		}
-		if err := r.gzip.Reset(b); err != nil {
-			return nil, damaged(err)
-		}
-		return decoder{r.gzip}, nil
+		r.gzip.Reset(b)
+		return decoded{&r.gzip}, nil
 	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		if r.zstd == nil {
 			r.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
@@ -42,22 +44,48 @@ func (r *Reader) decompress(src io.Reader) (io.Reader, error) {
 		if err := r.zstd.Reset(b); err != nil {
 			return nil, damaged(err)
 		}
-		return decoder{r.zstd}, nil
+		r.plain.r = r.zstd
+		return decoded{&r.plain}, nil
 	case bytes.Equal(magic, []byte("PAR1")):
 		return nil, narthex.Errorf(narthex.Invalid, "the log is Parquet, which is not read: have it delivered as json or w3c")
 	}
-	return b, nil
+	return &r.plain, nil
 }
 
-// decoder says of an error whether it is the decoder's.
-type decoder struct{ r io.Reader }
+// plain reads blocks as they are.
+type plain struct {
+	r    io.Reader
+	buf  []byte
+	have int
+}
 
-func (d decoder) Read(b []byte) (int, error) {
-	n, err := d.r.Read(b)
+func (p *plain) Next(keep int) ([]byte, error) {
+	if keep > len(p.buf)/2 || p.buf == nil {
+		p.buf = append(p.buf, make([]byte, max(bufferSize, len(p.buf)))...)
+	}
+	copy(p.buf, p.buf[p.have-keep:p.have])
+	p.have = keep
+	for range 100 {
+		n, err := p.r.Read(p.buf[keep:])
+		if p.have += n; n > 0 {
+			return p.buf[:p.have], nil
+		}
+		if err != nil {
+			return p.buf[:keep], err
+		}
+	}
+	return p.buf[:keep], io.ErrNoProgress
+}
+
+// decoded says of an error that it is the decoder's.
+type decoded struct{ blocks }
+
+func (d decoded) Next(keep int) ([]byte, error) {
+	b, err := d.blocks.Next(keep)
 	if err != nil && err != io.EOF {
 		err = damaged(err)
 	}
-	return n, err
+	return b, err
 }
 
 // damaged marks an error of a compressed log. It may be the source's, and the

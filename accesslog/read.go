@@ -75,43 +75,29 @@ func (c *counted) Read(b []byte) (int, error) {
 }
 
 // lines passes each line on.
-func (rd *reading) lines(body io.Reader) error {
-	if rd.r.buf == nil {
-		rd.r.buf = make([]byte, bufferSize)
-	}
-	buf, have, skipping := rd.r.buf, 0, false
-	for idle := 0; ; {
-		n, err := body.Read(buf[have:])
-		if have += n; n == 0 && err == nil {
-			if idle++; idle == 100 {
-				return io.ErrNoProgress
-			}
-			continue
-		}
-		idle = 0
-		rd.counts.Report.RawBytes += int64(n)
-		used, scanErr := rd.block(buf[:have], &skipping)
-		if scanErr != nil {
-			return scanErr
-		}
-		have = copy(buf, buf[used:have])
+func (rd *reading) lines(body blocks) error {
+	for keep, skipping := 0, false; ; {
+		b, err := body.Next(keep)
+		rd.counts.Report.RawBytes += int64(len(b) - keep)
 		switch {
+		case err == io.EOF && len(b) > 0 && !skipping:
+			return rd.take(b)
 		case err == io.EOF:
-			if have > 0 && !skipping {
-				return rd.take(buf[:have])
-			}
 			return nil
 		case err != nil:
 			return err
+		}
+		used, err := rd.block(b, &skipping)
+		if err != nil {
+			return err
+		}
+		switch keep = len(b) - used; {
 		case skipping:
-			have = 0
-		case have > rd.r.options.MaxLine:
+			keep = 0
+		case keep > rd.r.options.MaxLine:
 			rd.line++
-			rd.reject(tooLong, buf[:have])
-			have, skipping = 0, true
-		case have == len(buf):
-			buf = append(buf, make([]byte, len(buf))...)
-			rd.r.buf = buf
+			rd.reject(tooLong, b[used:])
+			keep, skipping = 0, true
 		}
 	}
 }

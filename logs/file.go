@@ -12,8 +12,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"narthex/internal/gunzip"
 )
 
 // found is a file as a look at the directory finds it.
@@ -146,10 +147,9 @@ func (f *found) open(offset int64) (io.ReadCloser, error) {
 	switch {
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
 		f.packed = true
-		var z *gzip.Reader
-		if z, err = gzip.NewReader(b); err == nil {
-			return skipped(z, offset, file)
-		}
+		z := new(gunzip.Reader)
+		z.Reset(b)
+		return skipped(io.NopCloser(z), offset, file)
 	case bytes.Equal(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		f.packed = true
 		var z *zstd.Decoder

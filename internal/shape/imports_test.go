@@ -21,7 +21,7 @@ var mayImport = map[string][]string{
 	"otlp":        {".", "internal/protowire"},
 	"remotewrite": {".", "internal/message", "internal/protowire"},
 	"emf":         {".", "internal/message"},
-	"accesslog":   {".", "emf"},
+	"accesslog":   {".", "emf", "internal/gunzip"},
 
 	// What stands between a door and a store.
 	"ledger":   {".", "state", "internal/stats"},
@@ -37,7 +37,7 @@ var mayImport = map[string][]string{
 	"scrape": {".", "openmetrics", "pipeline", "internal/stats"},                                                                                              // a door that fetches; it relabels as pipeline does
 	"proxy":  {".", "internal/message", "internal/reply", "internal/stats"},                                                                                   // asks other Prometheus APIs, read only
 	"lambda": {".", "internal/aws", "internal/stats"},
-	"logs":   {".", "accesslog", "state", "internal/aws", "internal/stats", "internal/message"}, // it keeps offsets and what was learned as the ledger keeps its totals
+	"logs":   {".", "accesslog", "state", "internal/aws", "internal/gunzip", "internal/stats", "internal/message"}, // it keeps offsets and what was learned as the ledger keeps its totals
 	"auth":   {"."},
 
 	// Apart from probe for their weight.
@@ -64,6 +64,7 @@ var mayImport = map[string][]string{
 	"internal/aws":       {},
 	"internal/awstest":   {"internal/aws"}, // emulators; only tests import it
 	"internal/protowire": {"."},
+	"internal/gunzip":    {},
 	"internal/stats":     {},
 	"internal/message":   {},
 	"internal/yamldoc":   {"internal/message"},

@@ -1,0 +1,299 @@
+package gunzip_test
+
+import (
+	"bufio"
+	"bytes"
+	"compress/flate"
+	"compress/gzip"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math/rand/v2"
+	"testing"
+	"testing/iotest"
+
+	klauspost "github.com/klauspost/compress/gzip"
+
+	"narthex/internal/gunzip"
+)
+
+func read(src io.Reader) ([]byte, error) { return readWith(new(gunzip.Reader), src) }
+
+func readWith(z *gunzip.Reader, src io.Reader) ([]byte, error) {
+	z.Reset(src)
+	return io.ReadAll(z)
+}
+
+// contents are of all the kinds that make blocks of other kinds.
+func contents(r *rand.Rand) map[string][]byte {
+	random := func(n, of int) []byte {
+		b := make([]byte, n)
+		for i := range b {
+			b[i] = byte(r.IntN(of))
+		}
+		return b
+	}
+	skewed := make([]byte, 400_000) // codes of all lengths
+	for i := range skewed {
+		skewed[i] = byte(r.ExpFloat64() * 12)
+	}
+	var log bytes.Buffer
+	for log.Len() < 900_000 {
+		fmt.Fprintf(&log, "2026-01-02\t03:04:%02d\tFRA%d\t%d\tGET\t/v1/users/%d\t%x\t-\t-\t-\t0.%03d\n", r.IntN(60), r.IntN(90), r.IntN(1e6), r.IntN(1e6), r.Uint64(), r.IntN(1000))
+	}
+	var far bytes.Buffer // matches at all distances
+	for block := random(40_000, 256); far.Len() < 600_000; {
+		at := r.IntN(len(block) - 300)
+		far.Write(block[at : at+3+r.IntN(290)])
+		far.WriteByte(byte(r.IntN(256)))
+	}
+	return map[string][]byte{
+		"nothing": nil, "one byte": {7}, "zeroes": make([]byte, 700_000), "random": random(400_000, 256), "two": random(400_000, 2),
+		"letters": random(400_000, 64), "skewed": skewed, "log": log.Bytes(), "far": far.Bytes(),
+	}
+}
+
+// pack compresses with the writer's levels.
+func pack(t testing.TB, b []byte, level int) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	z, err := gzip.NewWriterLevel(&out, level)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z.Name, z.Comment, z.Extra = "a name", "a comment", make([]byte, 300)
+	for len(b) > 0 {
+		n := min(len(b), 100_000)
+		z.Write(b[:n])
+		if level > 1 && n%3 == 0 {
+			z.Flush()
+		}
+		b = b[n:]
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func TestRoundTrip(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	var all, every bytes.Buffer
+	for name, want := range contents(r) {
+		for _, level := range []int{flate.NoCompression, flate.BestSpeed, flate.DefaultCompression, flate.BestCompression, flate.HuffmanOnly} {
+			packed := pack(t, want, level)
+			got, err := read(bytes.NewReader(packed))
+			if err != nil || !bytes.Equal(got, want) {
+				t.Errorf("%s, level %d: %d bytes, want %d: %v", name, level, len(got), len(want), err)
+			}
+			all.Write(packed)
+			every.Write(want)
+		}
+	}
+	// All of them in a row are one content, however it arrives.
+	for name, src := range map[string]io.Reader{
+		"at once": bytes.NewReader(all.Bytes()), "by half": iotest.HalfReader(bytes.NewReader(all.Bytes())),
+		"end with data": iotest.DataErrReader(bytes.NewReader(all.Bytes())),
+	} {
+		got, err := read(src)
+		if err != nil || !bytes.Equal(got, every.Bytes()) {
+			t.Errorf("%s: %d bytes, want %d: %v", name, len(got), every.Len(), err)
+		}
+	}
+}
+
+// What Next returns begins with what it returned before, however much of it.
+func TestNextKeeps(t *testing.T) {
+	r := rand.New(rand.NewPCG(2, 2))
+	want := contents(r)["log"]
+	var z gunzip.Reader
+	for range 3 { // it serves again
+		z.Reset(bytes.NewReader(pack(t, want, 6)))
+		var got []byte
+		keep := 0
+		for {
+			b, err := z.Next(keep)
+			if !bytes.Equal(b[:keep], got[len(got)-keep:]) {
+				t.Fatalf("the last %d bytes are not kept", keep)
+			}
+			if err == io.EOF && len(b) == keep {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, b[keep:]...)
+			keep = min(len(got), []int{0, 1, 500, 40_000, 700_000}[r.IntN(5)])
+			keep = min(keep, len(b))
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%d bytes, want %d", len(got), len(want))
+		}
+	}
+}
+
+// A stream that is cut off anywhere says so; the bytes before are right.
+func TestCutOff(t *testing.T) {
+	want := contents(rand.New(rand.NewPCG(3, 3)))["log"][:6000]
+	var z gunzip.Reader
+	for level := flate.HuffmanOnly; level <= flate.BestCompression; level++ {
+		packed := pack(t, want, level)
+		for n := range len(packed) {
+			got, err := readWith(&z, bytes.NewReader(packed[:n]))
+			if !errors.Is(err, io.ErrUnexpectedEOF) || !bytes.HasPrefix(want, got) {
+				t.Fatalf("level %d, %d of %d bytes: %v", level, n, len(packed), err)
+			}
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	good := pack(t, []byte("hello, hello, hello"), 6)
+	changed := func(at int, to byte) []byte {
+		b := bytes.Clone(good)
+		if at < 0 {
+			at += len(b)
+		}
+		b[at] ^= to
+		return b
+	}
+	for name, c := range map[string]struct {
+		in   []byte
+		want error
+	}{
+		"no magic":        {[]byte("hello, world"), gunzip.ErrHeader},
+		"no magic, short": {[]byte("x"), gunzip.ErrHeader},
+		"another method":  {changed(2, 1), gunzip.ErrHeader},
+		"checksum":        {changed(-5, 1), gunzip.ErrChecksum},
+		"length":          {changed(-1, 1), gunzip.ErrChecksum},
+		"behind it":       {append(bytes.Clone(good), 0), gunzip.ErrHeader},
+		"block kind 3":    {append([]byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3}, 7), gunzip.ErrCorrupt},
+		"header checksum": {headerCRC(0xdead), gunzip.ErrHeader},
+		"nothing":         {nil, io.ErrUnexpectedEOF},
+		"source":          {nil, errBroken},
+	} {
+		src := io.Reader(bytes.NewReader(c.in))
+		if c.want == errBroken {
+			src = io.MultiReader(bytes.NewReader(good[:20]), iotest.ErrReader(errBroken))
+		}
+		if _, err := read(src); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+}
+
+// headerCRC is an empty member whose header has a checksum.
+func headerCRC(sum uint16) []byte {
+	b := binary.LittleEndian.AppendUint16([]byte{0x1f, 0x8b, 8, 2, 0, 0, 0, 0, 0, 3}, sum)
+	return append(b, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+}
+
+func TestHeaderChecksum(t *testing.T) {
+	compare(t, headerCRC(uint16(crc32.ChecksumIEEE(headerCRC(0)[:10]))))
+}
+
+var errBroken = errors.New("broken")
+
+// oracle is what the standard library makes of a stream.
+func oracle(b []byte) ([]byte, error) {
+	z, err := gzip.NewReader(bufio.NewReader(bytes.NewReader(b)))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(z)
+}
+
+// compare has both read a stream: they agree on what is in it, or on that it is
+// damaged.
+func compare(t *testing.T, b []byte) {
+	t.Helper()
+	want, wantErr := oracle(b)
+	got, err := read(bytes.NewReader(b))
+	if (err == nil) != (wantErr == nil) {
+		t.Fatalf("%v, the standard library: %v", err, wantErr)
+	}
+	if err == nil && !bytes.Equal(got, want) {
+		t.Fatalf("%d bytes differ from the standard library's %d", len(got), len(want))
+	}
+	if errors.Is(wantErr, io.ErrUnexpectedEOF) != errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Logf("%v, the standard library: %v", err, wantErr)
+	}
+}
+
+// FuzzGunzip reads arbitrary streams, and those that arbitrary blocks make with a
+// header and a trailer that fit.
+func FuzzGunzip(f *testing.F) {
+	for _, c := range contents(rand.New(rand.NewPCG(4, 4))) {
+		for _, level := range []int{0, 1, 6, -2} {
+			f.Add(pack(f, c[:min(len(c), 2000)], level))
+			f.Add(pack(f, c[:min(len(c), 2000)], level)[328:])
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		compare(t, b)
+		src := bytes.NewReader(b)
+		raw, err := io.ReadAll(flate.NewReader(src))
+		compare(t, member(b[:len(b)-src.Len()], raw))
+		if got, ours := read(bytes.NewReader(member(b, raw))); err != nil && ours == nil {
+			t.Fatalf("%d bytes; the standard library: %v", len(got), err)
+		}
+	})
+}
+
+// member makes a stream of blocks.
+func member(blocks, content []byte) []byte {
+	b := append([]byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3}, blocks...)
+	b = binary.LittleEndian.AppendUint32(b, crc32.ChecksumIEEE(content))
+	return binary.LittleEndian.AppendUint32(b, uint32(len(content)))
+}
+
+// The floor of counting a log, beside the libraries that there are.
+func BenchmarkGunzip(b *testing.B) {
+	log := contents(rand.New(rand.NewPCG(5, 5)))["log"]
+	packed := pack(b, log, 6)
+	var own gunzip.Reader
+	std, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		b.Fatal(err)
+	}
+	other, err := klauspost.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		b.Fatal(err)
+	}
+	buf := make([]byte, 256<<10)
+	for _, c := range []struct {
+		name string
+		read func() error
+	}{
+		{"narthex", func() error {
+			own.Reset(bytes.NewReader(packed))
+			for {
+				if _, err := own.Next(0); err != nil {
+					return err
+				}
+			}
+		}},
+		{"klauspost", func() error {
+			other.Reset(bytes.NewReader(packed))
+			_, err := io.CopyBuffer(io.Discard, struct{ io.Reader }{other}, buf)
+			return errors.Join(err, io.EOF)
+		}},
+		{"standard", func() error {
+			std.Reset(bytes.NewReader(packed))
+			_, err := io.CopyBuffer(io.Discard, struct{ io.Reader }{std}, buf)
+			return errors.Join(err, io.EOF)
+		}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.SetBytes(int64(len(log)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := c.read(); !errors.Is(err, io.EOF) {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
