@@ -12,6 +12,8 @@ run: ## serve on 127.0.0.1:9091 with data under ./narthex-data
 build: ## bin/narthex for this machine, bin/bootstrap for Lambda (on ARCH=arm64)
 	$(GO_BUILD) -o bin/narthex ./cmd/narthex
 	GOOS=linux GOARCH=$(ARCH) $(GO_BUILD) -tags lambda.norpc,nethttpomithttp2 -o bin/bootstrap ./cmd/bootstrap
+dist: ## dist/bootstrap-*.zip for Lambda, the same bytes wherever they are built, and checksums
+	go run ./internal/dist
 test: ## Go's tests with the race detector, long ones scaled down
 	go vet ./...
 	go test -race -timeout 20m ./...
@@ -61,4 +63,4 @@ web/node_modules: web/package-lock.json
 clean: ## remove what was built, keep data and caches
 	rm -rf bin dist
 
-.PHONY: help run build test acceptance lint vuln fuzz bench size web web-check dashboards deploy-check clients-check clean
+.PHONY: help run build dist test acceptance lint vuln fuzz bench size web web-check dashboards deploy-check clients-check clean
