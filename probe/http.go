@@ -26,6 +26,7 @@ type httpProbe struct {
 	redirect int  // how many there were, the one that was not followed too
 	stopped  bool // the last one was not followed
 	failure  error
+	end      func() // closes the transport
 }
 
 // probeHTTP sends one request, follows redirects, and checks the answer. The first
@@ -47,6 +48,9 @@ func probeHTTP(ctx context.Context, t *trial) error {
 		}
 	}
 	resp, err := h.send(ctx, target, addr)
+	if h.end != nil {
+		defer h.end()
+	}
 	if err == nil {
 		defer resp.Body.Close()
 		h.check(ctx, resp)
@@ -137,7 +141,7 @@ func (h *httpProbe) send(ctx context.Context, target *url.URL, addr netip.Addr) 
 	if err != nil {
 		return nil, err
 	}
-	defer transport.close()
+	h.end = transport.close
 	for _, phase := range []string{"connect", "tls", "processing", "transfer"} {
 		h.phases.With(phase).Add(0)
 	}

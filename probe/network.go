@@ -149,6 +149,10 @@ func (n *network) dialHost(ctx context.Context, network, host string, port uint1
 	if err != nil {
 		return nil, err
 	}
+	return n.dialAny(ctx, network, addrs, port)
+}
+
+func (n *network) dialAny(ctx context.Context, network string, addrs []netip.Addr, port uint16) (net.Conn, error) {
 	if len(addrs) == 1 {
 		return n.dial(ctx, network, netip.AddrPortFrom(addrs[0], port), netip.Addr{})
 	}

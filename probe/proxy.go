@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -188,37 +187,4 @@ func hostWith(addr netip.Addr, port string) string {
 		return host
 	}
 	return host + ":" + port
-}
-
-// numeric reads an IPv4 address as inet_aton does: of one to four parts, each
-// decimal, octal (0…) or hexadecimal (0x…); the last one fills what is left. It
-// reads the other spellings too.
-func numeric(host string) (netip.Addr, bool) {
-	host = strings.TrimRight(host, ".")
-	if addr, err := netip.ParseAddr(host); err == nil {
-		return addr.Unmap(), true
-	}
-	parts := strings.Split(host, ".")
-	if len(parts) > 4 {
-		return netip.Addr{}, false
-	}
-	var value uint64
-	for i, part := range parts {
-		n, err := strconv.ParseUint(part, 0, 32)
-		if err != nil || strings.Contains(part, "_") {
-			return netip.Addr{}, false
-		}
-		if i < len(parts)-1 {
-			if n > 255 {
-				return netip.Addr{}, false
-			}
-			value |= n << (24 - 8*i)
-			continue
-		}
-		if n >= 1<<(32-8*i) {
-			return netip.Addr{}, false
-		}
-		value |= n
-	}
-	return netip.AddrFrom4([4]byte{byte(value >> 24), byte(value >> 16), byte(value >> 8), byte(value)}), true
 }

@@ -140,8 +140,7 @@ func addrHash(a netip.Addr) float64 {
 // lookup returns the addresses of host: network is ip, ip4 or ip6. There is at
 // least one. A literal address is its own. Errors are *Failures.
 func (n *network) lookup(ctx context.Context, network, host string) (addrs []netip.Addr, err error) {
-	if a, err := netip.ParseAddr(host); err == nil {
-		a = a.Unmap()
+	if a, ok := numeric(host); ok {
 		if network == "ip4" && !a.Is4() || network == "ip6" && a.Is4() {
 			return nil, failed(PhaseDNS, ReasonNoAddress, "%s is no address of %s", host, network)
 		}
@@ -152,9 +151,9 @@ func (n *network) lookup(ctx context.Context, network, host string) (addrs []net
 		defer func() { trace.DNSDone(httptrace.DNSDoneInfo{Err: err}) }()
 	}
 	if n.resolver != nil {
-		addrs, err = n.resolver.lookup(ctx, network, host)
+		addrs, err = n.resolver.lookup(untraced(ctx), n, network, host)
 	} else {
-		addrs, err = net.DefaultResolver.LookupNetIP(ctx, network, host)
+		addrs, err = systemLookup(ctx, network, host)
 	}
 	if err == nil && len(addrs) == 0 {
 		err = &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
@@ -162,10 +161,16 @@ func (n *network) lookup(ctx context.Context, network, host string) (addrs []net
 	if err != nil {
 		return nil, asLookupFailure(ctx, host, err)
 	}
+	return addrs, nil
+}
+
+// systemLookup asks the system's resolver.
+func systemLookup(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, network, host)
 	for i := range addrs {
 		addrs[i] = addrs[i].Unmap()
 	}
-	return addrs, nil
+	return addrs, err
 }
 
 // asLookupFailure says why a name has no address.

@@ -19,6 +19,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/quic-go/quic-go/http3"
 )
 
 // authority is a certificate authority of a test.
@@ -193,4 +195,25 @@ func tunnel(w http.ResponseWriter, to string) {
 	_, _ = io.WriteString(near, "HTTP/1.1 200 OK\r\n\r\n")
 	go func() { _, _ = io.Copy(far, buffered); far.Close() }()
 	_, _ = io.Copy(near, far)
+}
+
+// serveHTTP3 serves HTTP/3 on loopback.
+func serveHTTP3(t testing.TB, config *tls.Config, h http.HandlerFunc) string {
+	t.Helper()
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &http3.Server{Handler: h, TLSConfig: http3.ConfigureTLSConfig(config)}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = s.Serve(c)
+	}()
+	t.Cleanup(func() {
+		s.Close()
+		c.Close()
+		<-done
+	})
+	return "https://" + c.LocalAddr().String()
 }
