@@ -4,7 +4,7 @@
 //	go run . ../grafana/dashboards
 //
 // They are committed; make dashboards writes them anew. A dashboard is a table of
-// panels in a file of its own (pushes.go, logs.go, itself.go); panel.go
+// panels in a file of its own (pushes.go, logs.go, probes.go, itself.go); panel.go
 // turns the table into Grafana's model, by Grafana's own types.
 package main
 
@@ -21,7 +21,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: dashboards DIRECTORY")
 		os.Exit(2)
 	}
-	for _, b := range []board{pushes(), logs(), itself()} {
+	for _, b := range []board{pushes(), logs(), probes(), itself()} {
 		if err := b.write(os.Args[1]); err != nil {
 			fmt.Fprintf(os.Stderr, "dashboards: %s: %v\n", b.file, err)
 			os.Exit(1)
