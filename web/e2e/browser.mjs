@@ -15,7 +15,9 @@ export const patience = Number(process.env["PATIENCE_MS"] ?? 90_000);
 /** Starts the browser with one page, whose reader lives east of Greenwich. */
 export async function open(base, out) {
   const browser = await chromium.launch({ executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", args: flags, timeout: patience });
-  const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, timezoneId: "Asia/Kolkata", locale: "en-GB", reducedMotion: "reduce" });
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 860 }, timezoneId: "Asia/Kolkata", locale: "en-GB", reducedMotion: "reduce", permissions: ["clipboard-read", "clipboard-write"],
+  });
   context.setDefaultTimeout(patience);
   const page = await context.newPage();
   let seen = [];

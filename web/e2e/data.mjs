@@ -3,11 +3,14 @@
 /** The names of this run: a store that has seen another run does not disturb. */
 export function names() {
   const tag = Date.now().toString(36);
-  return { orders: `e2e_${tag}_orders_total`, room: `e2e_${tag}_temperature_celsius`, logins: `e2e_${tag}_logins_total`, hostile: `e2e_${tag}_hostile_total` };
+  return { orders: `e2e_${tag}_orders_total`, room: `e2e_${tag}_temperature_celsius`, logins: `e2e_${tag}_logins_total`, hostile: `e2e_${tag}_hostile_total`, latency: `e2e_${tag}_latency_seconds`, native: `e2e_${tag}_native_seconds` };
 }
 
 /** Label values that would be markup, or worse, where text is not kept text. */
-export const evil = [`<img src=x onerror=alert(1)>`, `"><script>alert(2)</script>`, `{{7*7}} \${7*7} \\" 'x'`];
+export const evil = [`<img src=x onerror=alert(1)>`, `"><script>alert(2)</script>`, `{{7*7}} \${7*7} \\" 'x'`, "bell\u0007 null-like\u0001 \u202eright to left"];
+
+/** What the page shows of the last of them: pictures and numbers in place of what plays tricks. */
+export const harmless = [...evil.slice(0, 3), "bell␇ null-like␁ ‹U+202E›right to left"];
 
 /** Sends one push and throws unless all of it was accepted. */
 export async function push(base, body) {
@@ -18,13 +21,19 @@ export async function push(base, body) {
 
 /** One order in the shop of Basel: the first thing that arrives. */
 export async function pushFirst({ base, names }) {
-  await push(base, { counters: [{ name: names.orders, labels: { shop: "basel" }, add: 5 }] });
+  await push(base, { service: "e2e-shop", counters: [{ name: names.orders, labels: { shop: "basel" }, add: 5 }] });
 }
 
 /** All else but the three updates. */
 export async function pushAll({ base, names }) {
   await push(base, {
-    counters: [{ name: names.orders, labels: { shop: "bern" }, add: 7 }, ...evil.map((v, i) => ({ name: names.hostile, labels: { who: v, n: String(i) }, add: i + 1 }))],
+    service: "e2e-shop",
+    counters: [{ name: names.orders, labels: { shop: "bern" }, add: 7 }],
+    histograms: [{ name: names.latency, labels: { route: "/a" }, observe: [0.003, 0.02, 0.02, 0.7] }],
+  });
+  await push(base, {
+    histograms: [{ name: names.native, observe: [0.003, 0.02, 0.02, 0.7], buckets: "native" }],
+    counters: [...evil.map((v, i) => ({ name: names.hostile, labels: { who: v, n: String(i) }, add: i + 1 }))],
     gauges: [{ name: names.room, labels: { room: "kitchen" }, set: 21.25 }],
   });
 }

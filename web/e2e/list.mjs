@@ -32,15 +32,44 @@ function row(name) {
 /** A row says what the metric is and what it was last. */
 export async function filled({ page, go, look, names }) {
   await go("#/?q=" + names.orders.slice(0, 12));
-  await reads(page, row(names.orders), new RegExp(`^${names.orders} counter 2 sum 12 (now|\\d+ s ago)$`));
-  await reads(page, row(names.room), new RegExp(`^${names.room} gauge 1 21\\.25 (now|\\d+ s ago)$`));
-  await reads(page, row(names.hostile), new RegExp(`^${names.hostile} counter 3 sum 6 `));
+  const numbers = String.raw`≈ [\d,]+ (< )?\$[\d.]+ (now|\d+ s ago)$`;
+  await reads(page, row(names.orders), new RegExp(`^${names.orders}( new)? counter 2 sum 12 ${numbers}`));
+  await reads(page, row(names.room), new RegExp(`^${names.room}( new)? gauge 1 21\\.25 ${numbers}`));
+  await reads(page, row(names.hostile), new RegExp(`^${names.hostile}( new)? counter 4 sum 10 ${numbers}`));
+  // Three names are stored, one histogram is shown.
+  await reads(page, row(names.latency), new RegExp(`^${names.latency}( new)? histogram 14 4 obs\\. ${numbers}`));
+  same(await page.locator(`${row(names.orders)} .spark path`).count(), 2, "the small chart");
   const exact = await page.locator(`${row(names.room)} time`).getAttribute("title");
   if (!/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} UTC\n.* \+05:30 here$/.test(exact ?? "")) throw new Error(`the exact time is ${exact}`);
   await go("#/");
   await page.locator(".list-value").first().waitFor();
   await reads(page, "main [role=status]", /^\d+ metrics of the last 24 h$/);
   await look("list");
+}
+
+/** The list is sorted by numbers, narrowed and grouped. */
+export async function arranged({ page, go, look, names }) {
+  const tag = names.orders.slice(0, 12);
+  const shown = () => page.locator(".list-name a").allInnerTexts();
+  await go("#/?q=" + tag);
+  await page.locator(".list-name").first().waitFor();
+  await page.getByRole("button", { name: "Series" }).click();
+  await reads(page, ".list .list-name a", names.latency);
+  same(await page.locator("th[aria-sort]").getAttribute("aria-sort"), "descending", "the sorted column");
+  same((await shown()).slice(0, 2), [names.latency, names.hostile], "the order by series");
+  await page.getByLabel("Type").selectOption("gauge");
+  await reads(page, "main [role=status]", /^1 of \d+ metrics/);
+  same(await shown(), [names.room], "the gauges");
+  await page.getByLabel("Type").selectOption("");
+  await page.getByLabel("Show").selectOption("silent");
+  await reads(page, ".none", /is silent/);
+  await page.getByLabel("Show").selectOption("");
+  await page.getByLabel("Group").selectOption("service");
+  await reads(page, ".group", "▾ e2e-shop 2 metrics");
+  await look("list-groups");
+  await page.getByRole("button", { name: /e2e-shop/ }).click();
+  same((await shown()).includes(names.orders), false, "a closed group's metrics are seen");
+  same(new URL(page.url()).hash.includes("by=service"), true, "groups in the address");
 }
 
 /** No mouse is needed from the filter to a metric. */
@@ -60,7 +89,7 @@ export async function keyboard({ page, go, names }) {
   same(await page.locator("#filter").inputValue(), part, "the filter after going back");
   await page.keyboard.press("/");
   await page.keyboard.type("no such metric");
-  await reads(page, ".none", /^No metric’s name contains “no such metric”\. Show all$/);
+  await reads(page, ".none", /^No metric has “no such metric” in its name or help\. Show all$/);
   await page.getByRole("button", { name: "Show all" }).click();
   await page.locator(".list-name").first().waitFor();
 }

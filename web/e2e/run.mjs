@@ -27,10 +27,15 @@ const steps = [
   ["push the rest of the data", pushAll],
   ["the list shows name, type, series, value and age", list.filled],
   ["the list is filtered by typing, and walked with the keyboard", list.keyboard],
+  ["the list is sorted, narrowed and grouped", list.arranged],
   ["a counter: value, rate, exact increase beside PromQL's", metric.counter],
   ["ranges, steps and a chosen series are in the address", metric.address],
+  ["series are filtered, grouped and hidden by a click", metric.narrowed],
+  ["a chart is zoomed by a drag and read by the keyboard", metric.zoomed],
+  ["histograms: heatmap, quantiles, samples", metric.histograms],
   ["a gauge: value and spread, exact times in UTC and here", metric.gauge],
   ["three updates: stored, drawn, carried and hidden", metric.threeUpdates],
+  ["what is seen is copied as PromQL, curl, CSV and a promtool test", metric.taken],
   ["markup in label values stays text", metric.hostile],
   ["a metric that is not there says so", metric.missing],
   ["the server's errors are shown in its words", metric.failing],
@@ -42,7 +47,7 @@ const opened = await open(base, out).catch((e) => {
   console.error(`The browser does not start: ${e.message}`);
   process.exit(2);
 });
-const ctx = { ...opened, base, names: names(), pushThreeUpdates };
+const ctx = { ...opened, base, out, names: names(), pushThreeUpdates };
 for (const [what, run] of steps) {
   const start = Date.now();
   try {

@@ -1,14 +1,31 @@
 import { useEffect } from "preact/hooks";
-import { route } from "./router";
-import { MetricScreen } from "./metric/screen";
-import { slashFocuses } from "./metrics/keys";
+import { askServer, server } from "./api/server";
+import { globalKeys } from "./keys";
 import { MetricsScreen } from "./metrics/screen";
+import { route, type Route, type Screen } from "./router";
+import { Help } from "./ui/help";
+import { lazy } from "./ui/lazy";
+import { Settings } from "./ui/settings";
+
+const MetricScreen = lazy<{ route: Route }>(() => import("./metric/screen").then((m) => m.MetricScreen));
+
+const screens: readonly { screen: Screen; title: string; hash: string }[] = [
+  { screen: "metrics", title: "Metrics", hash: "#/" },
+];
 
 /** The frame and the screen that the address names. */
 export function App() {
   useEffect(() => {
-    document.addEventListener("keydown", slashFocuses);
-    return () => document.removeEventListener("keydown", slashFocuses);
+    const abort = new AbortController();
+    void askServer(abort.signal);
+    document.addEventListener("keydown", globalKeys);
+    // Whoever looks at the list will look at a metric: its code comes meanwhile.
+    const t = setTimeout(() => MetricScreen.prefetch(), 1500);
+    return () => {
+      abort.abort();
+      clearTimeout(t);
+      document.removeEventListener("keydown", globalKeys);
+    };
   }, []);
   const r = route.value;
   return (
@@ -22,25 +39,46 @@ export function App() {
           narthex
         </a>
         <nav aria-label="Screens">
-          <a href="#/" aria-current={r.screen === "metrics" ? "page" : undefined}>
-            Metrics
-          </a>
+          {screens.map((s) => (
+            <a key={s.screen} href={s.hash} aria-current={isAt(r, s.screen) ? (r.screen === s.screen ? "page" : "true") : undefined}>
+              {s.title}
+            </a>
+          ))}
         </nav>
+        <div class="bar-end">
+          {server.value.identity !== undefined && <span class="who">{server.value.identity.name}</span>}
+          <Settings />
+        </div>
       </header>
       <main id="content" tabIndex={-1}>
-        {r.screen === "metrics" && <MetricsScreen filter={r.filter} />}
-        {r.screen === "metric" && <MetricScreen key={r.name} route={r} />}
-        {r.screen === "lost" && (
-          <section class="empty">
-            <h1>There is nothing at this address</h1>
-            <p>
-              <a href="#/">All metrics</a>
-            </p>
-          </section>
-        )}
+        <Shown route={r} />
       </main>
+      <Help />
     </>
   );
+}
+
+function Shown({ route: r }: { route: Route }) {
+  switch (r.screen) {
+    case "metrics":
+      return <MetricsScreen route={r} />;
+    case "metric":
+      return <MetricScreen key={r.name} route={r} />;
+    default:
+      return (
+        <section class="empty">
+          <h1>There is nothing at this address</h1>
+          <p>
+            <a href="#/">All metrics</a>
+          </p>
+        </section>
+      );
+  }
+}
+
+// One metric belongs to the list of all.
+function isAt(r: Route, s: Screen): boolean {
+  return r.screen === s || (s === "metrics" && r.screen === "metric");
 }
 
 // The hash belongs to the router, so the link must not change it.

@@ -16,6 +16,26 @@ export function nameSelector(name: string): string {
   return /^[a-zA-Z_:][a-zA-Z0-9_:]*$/.test(name) ? name : `{__name__=${quote(name)}}`;
 }
 
+/** What a label must be, or must not be. */
+export interface Matcher {
+  label: string;
+  not: boolean;
+  value: string;
+}
+
+/** A selector of the series of one metric that fit all matchers. */
+export function selector(name: string, matchers: readonly Matcher[]): string {
+  const plain = nameSelector(name);
+  const list = matchers.map((m) => `${labelName(m.label)}${m.not ? "!=" : "="}${quote(m.value)}`);
+  if (list.length === 0) return plain;
+  return plain === name ? `${name}{${list.join(",")}}` : `{__name__=${quote(name)},${list.join(",")}}`;
+}
+
+/** A list of labels for by (…). */
+export function grouping(labels: readonly string[]): string {
+  return labels.map(labelName).join(", ");
+}
+
 /** A selector of all series of several metrics. */
 export function namesSelector(names: readonly string[]): string {
   return `{__name__=~${quote(names.map(escapeRegexp).join("|"))}}`;
@@ -27,10 +47,7 @@ export function namesSelector(names: readonly string[]): string {
  * series of the metric has is asked to be empty.
  */
 export function seriesSelector(name: string, labels: Labels, allNames: readonly string[]): string {
-  const m = allNames.filter((n) => n !== "__name__").map((n) => `${labelName(n)}=${quote(labels[n] ?? "")}`);
-  if (m.length === 0) return nameSelector(name);
-  const plain = nameSelector(name);
-  return plain === name ? `${name}{${m.join(",")}}` : `{__name__=${quote(name)},${m.join(",")}}`;
+  return selector(name, allNames.filter((n) => n !== "__name__").map((label) => ({ label, not: false, value: labels[label] ?? "" })));
 }
 
 /** The labels as the exposition format writes them, without the metric's name: also a key. */
@@ -73,6 +90,7 @@ const units: readonly (readonly [string, number])[] = [
   ["ms", 1],
 ];
 
+/** A label's name as PromQL takes it; any UTF-8 name is quoted. */
 function labelName(n: string): string {
   return /^[a-zA-Z_][a-zA-Z0-9_]*$/.test(n) ? n : quote(n);
 }

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { parseResult, parseValue } from "../src/api/series";
-import { spanOf, stepsOf, valuesOf } from "../src/chart/align";
+import { readServer } from "../src/api/server";
+import { spanOf, spanOfLines, stepsOf, valuesOf } from "../src/chart/align";
+import { barPath, linePath } from "../src/chart/spark";
 import { describe as describeMetric } from "../src/lens/kind";
-import { resolve } from "../src/metric/ranges";
-import { filterNames } from "../src/metrics/model";
 import { windowOf } from "../src/metrics/window";
 
 describe("answers", () => {
@@ -16,8 +16,8 @@ describe("answers", () => {
     expect(parseResult({ resultType: "scalar", result: [3, "4"] })).toEqual([{ labels: {}, samples: [{ t: 3000, v: 4 }] }]);
   });
   test("native histograms stand for their count, in order with plain samples", () => {
-    const result = [{ metric: {}, values: [[3, "1"]], histograms: [[2, { count: "5", sum: "0.5" }]] }];
-    expect(parseResult({ resultType: "matrix", result })[0]?.samples).toEqual([{ t: 2000, v: 5, sum: 0.5 }, { t: 3000, v: 1 }]);
+    const result = [{ metric: {}, values: [[3, "1"]], histograms: [[2, { count: "5", sum: "0.5", buckets: [[0, "0.1", "+Inf", "5"]] }]] }];
+    expect(parseResult({ resultType: "matrix", result })[0]?.samples).toEqual([{ t: 2000, v: 5, sum: 0.5, buckets: [[0.1, Infinity, 5]] }, { t: 3000, v: 1 }]);
   });
   test("what is no result is an error", () => {
     for (const bad of [null, 3, {}, { result: "x" }]) expect(() => parseResult(bad)).toThrow();
@@ -34,7 +34,7 @@ describe("types", () => {
   ]);
   test.each([
     ["http_seconds_bucket", "histogram", "counter"],
-    ["http_seconds", "histogram", "counter"],
+    ["http_seconds", "histogram", "native"],
     ["hello_total", "counter", "counter"],
     ["depth", "gauge", "gauge"],
     ["depth_count", "unknown", "counter"],
@@ -44,23 +44,19 @@ describe("types", () => {
   ])("%s is a %s read as a %s", (name, type, kind) => expect(describeMetric(name, meta)).toMatchObject({ type, kind }));
 });
 
-describe("ranges", () => {
-  test("no automatic step is longer than the lookback", () => {
-    for (const r of ["15m", "1h", "6h", "24h", "7d", "30m", "30d"]) expect(resolve(r, "auto").step).toBeLessThanOrEqual(300_000);
+describe("the server", () => {
+  test("is read, and a bare Prometheus has defaults", () => {
+    const got = readServer({ version: "1", identity: { name: "token:a", scopes: ["query"] }, signIn: true, price: { perMillionSamples: 2, perBillionQuerySamples: 0, currency: "CHF" }, intervalSeconds: 15, idleSeconds: 3600, has: { push: true }, destinations: ["amp"] });
+    expect(got).toMatchObject({ identity: { name: "token:a", scopes: ["query"] }, signIn: true, price: { samples: 2, queried: 0, currency: "CHF" }, interval: 15_000, idle: 3_600_000, has: { push: true, logs: false }, destinations: ["amp"] });
+    for (const odd of [null, 3, "x", [], {}]) expect(readServer(odd)).toMatchObject({ identity: undefined, signIn: false, price: { samples: 0.09, currency: "USD" }, has: { push: false } });
   });
-  test("a step that makes too many points is made longer", () => {
-    const r = resolve("7d", "1s");
-    expect(r.clamped).toBe(true);
-    expect(r.ms / r.step + 1).toBeLessThanOrEqual(11_000);
-  });
-  test("nonsense becomes the default", () => expect(resolve("x", "y")).toMatchObject({ ms: 3_600_000, step: 15_000 }));
 });
 
 describe("chart data", () => {
   const grid = { start: 0, end: 60_000, step: 15_000 };
   test("steps that are not drawn are gaps", () => {
-    expect(stepsOf(grid)).toEqual([0, 15, 30, 45, 60]);
-    expect(valuesOf([{ t: 15_000, v: 1 }, { t: 30_000, v: NaN }, { t: 60_000, v: 2 }], grid)).toEqual([null, 1, null, null, 2]);
+    expect([...stepsOf(grid)]).toEqual([0, 15, 30, 45, 60]);
+    expect([...valuesOf([{ t: 15_000, v: 1 }, { t: 30_000, v: NaN }, { t: 60_000, v: 2 }], grid)]).toEqual([NaN, 1, NaN, NaN, 2]);
   });
   test("the axis has room and takes in a zero nearby", () => {
     expect(spanOf([1, 3])[0]).toBe(0);
@@ -68,14 +64,21 @@ describe("chart data", () => {
     expect(spanOf([])).toEqual([0, 1]);
     expect(spanOf([5, 5])).toEqual([4.75, 5.25]);
     expect(spanOf([NaN, Infinity, 0])).toEqual([0, 1]);
+    expect(spanOfLines([{ values: [NaN, 2] }, { values: [4] }], [0])).toEqual([0, 4.32]);
+  });
+});
+
+describe("small charts", () => {
+  test("bars stand on the floor, and nothing is a hairline", () => {
+    expect(barPath([undefined, 0, 4])).toBe("M32 22v-1h31.2v1zM64 22v-22h31.2v22z");
+  });
+  test("a line breaks where there is nothing", () => {
+    expect(linePath([1, undefined, 3, 3])).toBe("M0 20H24M48 2H72L72 2H96");
+    expect(linePath([])).toBe("");
   });
 });
 
 describe("list", () => {
-  test("all words of the filter must be in the name", () => {
-    expect(filterNames(["go_gc_count", "go_info", "up"], "GO c")).toEqual(["go_gc_count"]);
-    expect(filterNames(["up"], "  ")).toEqual(["up"]);
-  });
   test("only rows near the viewport are drawn", () => {
     const w = windowOf(37 * 20_000, 900, 37, 50_000);
     expect(w.first).toBeLessThanOrEqual(20_000);

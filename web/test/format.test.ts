@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { count, exactNumber, formatDelta, formatNumber, inUnit } from "../src/format/number";
+import { money, monthly } from "../src/format/money";
+import { count, exactNumber, formatDelta, formatNumber, formatShort, inUnit } from "../src/format/number";
+import { shownText } from "../src/format/text";
 import { formatAge, formatStep, local, utc } from "../src/format/time";
 
 describe("numbers", () => {
@@ -18,6 +20,13 @@ describe("numbers", () => {
     [-Infinity, "−Inf"],
   ])("formatNumber(%d) is %s", (v, want) => expect(formatNumber(v)).toBe(want));
 
+  test("short ones have four digits", () => expect([553.0224, 0.00526879, 2070, 12345.678, NaN].map(formatShort)).toEqual(["553", "0.005269", "2,070", "12,345.68", "NaN"]));
+  test("money", () => {
+    const p = { samples: 0.09, queried: 0, currency: "USD" };
+    expect(monthly(1e6, p)).toBeCloseTo(2.7);
+    expect([0, 0.004, 2.7, 1234.4].map((v) => money(v, "USD"))).toEqual(["$0", "< $0.01", "$2.70", "$1,234"]);
+    expect(money(2, "CHF")).toBe("2.00 CHF");
+  });
   test("exact numbers keep every digit", () => expect(exactNumber(0.1 + 0.2)).toBe("0.30000000000000004"));
   test("differences have a sign", () => expect([formatDelta(2), formatDelta(0), formatDelta(-2)]).toEqual(["+2", "0", "−2"]));
   test("nouns agree", () => expect([count(1, "sample"), count(3, "sample"), count(2, "series", "series")]).toEqual(["1 sample", "3 samples", "2 series"]));
@@ -30,6 +39,16 @@ describe("numbers", () => {
     ["wait_seconds", 1_795_320_000, undefined],
     ["heap_bytes", NaN, undefined],
   ])("%s of %d means %s", (name, v, want) => expect(inUnit(name, v)).toBe(want));
+});
+
+describe("texts from outside", () => {
+  test.each([
+    ["plain äöü 漢字 🦊", "plain äöü 漢字 🦊"],
+    ["a\tb\nc\u0000", "a␉b␊c␀"],
+    ["\u202eevil", "‹U+202E›evil"],
+    ["zero\u200bwidth \u2066x\u2069", "zero‹U+200B›width ‹U+2066›x‹U+2069›"],
+    ["\ud800", "‹U+D800›"],
+  ])("%j", (s, want) => expect(shownText(s)).toBe(want));
 });
 
 describe("times", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { duration, escapeRegexp, formatLabels, nameSelector, namesSelector, parseDuration, quote, seriesSelector } from "../src/promql";
-import { idleTimeQuery, liveTimeQuery, statsQuery } from "../src/metrics/queries";
+import { duration, escapeRegexp, formatLabels, grouping, nameSelector, namesSelector, parseDuration, quote, selector, seriesSelector } from "../src/promql";
+import { idleTimeQuery, liveQuery, liveTimeQuery, samplesQuery, sparkQuery, windowQuery } from "../src/metrics/queries";
 
 describe("selectors", () => {
   test("strings from outside can't leave their quotes", () => {
@@ -16,6 +16,10 @@ describe("selectors", () => {
     expect(seriesSelector("m", { a: "1" }, ["__name__", "a", "b"])).toBe('m{a="1",b=""}');
     expect(seriesSelector("m", {}, [])).toBe("m");
     expect(seriesSelector("m.x", { "a.b": "1" }, ["a.b"])).toBe('{__name__="m.x","a.b"="1"}');
+  });
+  test("labels that are asked for, and against", () => {
+    expect(selector("m", [{ label: "a", not: false, value: '"' }, { label: "b.c", not: true, value: "" }])).toBe('m{a="\\"","b.c"!=""}');
+    expect(grouping(["a", "b-c"])).toBe('a, "b-c"');
   });
   test("labels are sorted, without the name", () => expect(formatLabels({ __name__: "m", b: "<i>", a: "" })).toBe('{a="", b="<i>"}'));
 });
@@ -40,14 +44,22 @@ describe("durations", () => {
 });
 
 describe("queries of the list", () => {
-  test("counters add up, gauges have a span", () => {
-    expect(statsQuery(["a"], "counter")).toContain('label_replace(sum by (__name__) (last_over_time({__name__=~"a"}[1d])), "viewer_stat", "sum", "", "")');
-    expect(statsQuery(["a"], "gauge")).not.toContain("sum by");
+  const counter = { name: "a_total", members: ["a_total"], type: "counter", help: "", kind: "counter" } as const;
+  test("series are counted, values have a sum and a span", () => {
+    expect(liveQuery(["a"])).toContain('label_replace(sum by (__name__) ({__name__=~"a"}), "viewer_stat", "sum", "", "")');
+    expect(windowQuery(["a"], "1d")).toContain('count by (__name__) (last_over_time({__name__=~"a"}[1d]))');
   });
   test("each name has its place", () => {
     expect(liveTimeQuery(["a", "b"])).toBe(
       'label_replace(max(timestamp(a)), "viewer_index", "0", "", "") or label_replace(max(timestamp(b)), "viewer_index", "1", "", "")',
     );
     expect(idleTimeQuery(["a"])).toContain("max(max_over_time(timestamp(a)[1d:1m]))");
+    expect(samplesQuery(["a"], ["1h"])).toContain('label_replace(label_replace(sum(count_over_time(a[1h])), "viewer_index", "0", "", ""), "viewer_stat", "1h", "", "")');
+  });
+  test("small charts: what grows by its increase, all else by its mean", () => {
+    expect(sparkQuery([counter])).toContain("sum(increase(a_total[5m]))");
+    expect(sparkQuery([{ ...counter, name: "g", members: ["g"], kind: "gauge" }])).toContain("avg(g)");
+    expect(sparkQuery([{ ...counter, name: "n", members: ["n"], kind: "native" }])).toContain("histogram_count(sum(increase(n[5m])))");
+    expect(sparkQuery([{ ...counter, name: "c", members: ["c_count", "c_sum", "c_bucket"], kind: "classic" }])).toContain("sum(increase(c_count[5m]))");
   });
 });

@@ -1,19 +1,26 @@
 import { expect, test, vi } from "vitest";
 
 vi.stubGlobal("location", { hash: "" });
-const { formatRoute, metricHash, parseRoute } = await import("../src/router");
+const { formatRoute, hashOf, param, paramList, parseRoute, patched } = await import("../src/router");
 
 test.each([
-  ["", { screen: "metrics", filter: "" }],
-  ["#/?q=a+b", { screen: "metrics", filter: "a b" }],
-  ["#/metric/up", { screen: "metric", name: "up", range: "1h", step: "auto", series: "" }],
-  ["#/metric/a%2Fb%3F?range=6h&step=15s", { screen: "metric", name: "a/b?", range: "6h", step: "15s", series: "" }],
-  ["#/metric/100%?x", { screen: "metric", name: "100%", range: "1h", step: "auto", series: "" }],
-  ["#/nowhere", { screen: "lost", path: "/nowhere" }],
-])("%s is read", (hash, want) => expect(parseRoute(hash)).toEqual(want));
+  ["", "metrics", "", {}],
+  ["#/?q=a+b", "metrics", "", { q: ["a b"] }],
+  ["#/metric/up", "metric", "up", {}],
+  ["#/metric/a%2Fb%3F?range=6h&where=a=1&where=b!=2", "metric", "a/b?", { range: ["6h"], where: ["a=1", "b!=2"] }],
+  ["#/metric/100%?x", "metric", "100%", { x: [""] }],
+  ["#/query?q=up", "query", "", { q: ["up"] }],
+  ["#/probes/shop", "probes", "shop", {}],
+  ["#/metric", "lost", "/metric", {}],
+  ["#/nowhere", "lost", "/nowhere", {}],
+])("%s is read", (hash, screen, name, params) => {
+  const r = parseRoute(hash);
+  expect([r.screen, r.name, Object.fromEntries(r.params)]).toEqual([screen, name, params]);
+});
 
 test("what is written is read back", () => {
-  const r = { screen: "metric", name: "ä/ <b>#?&", range: "24h", step: "10m", series: '{a="<img src=x>&%", b="\\"q\\""}' } as const;
+  const r = patched({ screen: "metric", name: "ä/ <b>#?&", params: new Map() }, { range: "24h", where: ["x=<img src=x>&%", 'q="\\"'], series: "" });
   expect(parseRoute(formatRoute(r))).toEqual(r);
-  expect(metricHash("up")).toBe("#/metric/up");
+  expect(hashOf("metric", "up")).toBe("#/metric/up");
+  expect([param(r, "range"), param(r, "none"), paramList(r, "where").length]).toEqual(["24h", "", 2]);
 });

@@ -13,8 +13,18 @@ export const maxNames = 50_000;
 
 /** All metric names with a sample since the time (ms), sorted. */
 export async function metricNames(since: number, signal: AbortSignal): Promise<string[]> {
-  const data = await call("label/__name__/values", { start: seconds(since), limit: maxNames }, signal);
-  return Array.isArray(data) ? data.filter((n): n is string => typeof n === "string").slice(0, maxNames) : [];
+  return labelValues("__name__", undefined, since, signal);
+}
+
+/** The values of a label since the time (ms), of all series or of those that a selector matches. */
+export async function labelValues(label: string, match: string | undefined, since: number, signal: AbortSignal): Promise<string[]> {
+  const data = await call(`label/${encodeURIComponent(label)}/values`, { "match[]": match, start: seconds(since), limit: maxNames }, signal);
+  return strings(data);
+}
+
+/** The names of labels since the time (ms). */
+export async function labelNames(since: number, signal: AbortSignal, match?: string): Promise<string[]> {
+  return strings(await call("labels", { "match[]": match, start: seconds(since) }, signal));
 }
 
 /** Types and helps, of one metric or of all. A backend without the call has none. */
@@ -44,6 +54,11 @@ export async function range(query: string, start: number, end: number, step: num
   return parseResult(await call("query_range", { query, start: seconds(start), end: seconds(end), step: seconds(step) }, signal));
 }
 
-function seconds(ms: number): string {
+/** A time in ms as the API takes it. */
+export function seconds(ms: number): string {
   return (ms / 1000).toFixed(3);
+}
+
+function strings(data: unknown): string[] {
+  return Array.isArray(data) ? data.filter((n): n is string => typeof n === "string").slice(0, maxNames) : [];
 }

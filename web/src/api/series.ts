@@ -1,10 +1,14 @@
 import type { Labels } from "../promql";
 
-/** A value at a time in ms. A native histogram's value is its count, and its sum is kept. */
+/** A bucket of a native histogram: from, to and how many. */
+export type Bucket = readonly [lower: number, upper: number, count: number];
+
+/** A value at a time in ms. A native histogram's value is its count; its sum and its buckets are kept. */
 export interface Sample {
   t: number;
   v: number;
   sum?: number;
+  buckets?: readonly Bucket[];
 }
 
 /** A series of an answer, samples in order of time. */
@@ -41,7 +45,8 @@ function pairs(vs: unknown[]): Sample[] {
 function histograms(hs: unknown[]): Sample[] {
   return hs.filter(isPair).map(([t, h]) => {
     const r = isRecord(h) ? h : {};
-    return { t: Math.round(t * 1000), v: parseValue(r["count"]), sum: parseValue(r["sum"]) };
+    const buckets = Array.isArray(r["buckets"]) ? r["buckets"].filter(Array.isArray).map((b: unknown[]): Bucket => [parseValue(b[1]), parseValue(b[2]), parseValue(b[3])]) : [];
+    return { t: Math.round(t * 1000), v: parseValue(r["count"]), sum: parseValue(r["sum"]), buckets };
   });
 }
 

@@ -1,4 +1,5 @@
 const plain = new Intl.NumberFormat("en-GB", { maximumSignificantDigits: 6 });
+const brief = new Intl.NumberFormat("en-GB", { maximumSignificantDigits: 4 });
 const fixed = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 2 });
 const whole = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 0 });
 
@@ -10,6 +11,12 @@ export function formatNumber(v: number): string {
   if (a >= 1e15 || (a < 1e-4 && a > 0)) return minus(v.toExponential(4).replace(/\.?0+e/, "e").replace("e+", "e"));
   if (Number.isInteger(v)) return minus(whole.format(v));
   return minus(a >= 1e4 ? fixed.format(v) : plain.format(v));
+}
+
+/** A value where room is short, or digits would feign precision: four of them, whole numbers in full. */
+export function formatShort(v: number): string {
+  const a = Math.abs(v);
+  return Number.isInteger(v) || a < 1e-4 || a >= 1e4 || special(v) !== undefined ? formatNumber(v) : minus(brief.format(v));
 }
 
 /** A value with every digit that is stored. */

@@ -1,3 +1,5 @@
+import { zone } from "../prefs";
+
 /** How long ago, for reading: "4 s ago". A time to come is "in 4 s". */
 export function formatAge(t: number, now: number): string {
   const d = now - t;
@@ -36,15 +38,25 @@ export function local(t: number): string {
   return `${utc(t + off * 60_000)} ${off < 0 ? "−" : "+"}${two(Math.floor(a / 60))}:${two(a % 60)}`;
 }
 
-/** The time of day where the reader is: "04:54:22". */
-export function clock(t: number, seconds = true): string {
-  return local(t).slice(11, seconds ? 19 : 16);
+/** The exact time in the chosen zone: "2026-11-22 04:54:22.123 +01:00", or with "UTC". */
+export function stamp(t: number): string {
+  return zone.value === "utc" ? `${utc(t)} UTC` : local(t);
 }
 
-/** The day where the reader is: "22 Nov". */
+/** The time of day in the chosen zone: "04:54:22". */
+export function clock(t: number, seconds = true): string {
+  return stamp(t).slice(11, seconds ? 19 : 16);
+}
+
+/** The day in the chosen zone: "22 Nov". */
 export function day(t: number): string {
-  const d = new Date(t);
-  return `${d.getDate()} ${months[d.getMonth()] ?? ""}`;
+  const s = stamp(t);
+  return `${Number(s.slice(8, 10))} ${months[Number(s.slice(5, 7)) - 1] ?? ""}`;
+}
+
+/** A moment for a caption: "04:54:22", with the day before it if that is not today. */
+export function moment(t: number, now: number): string {
+  return day(t) === day(now) ? clock(t) : `${day(t)} ${clock(t)}`;
 }
 
 const months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

@@ -1,7 +1,11 @@
 import type { Meta } from "../api/prom";
 
-/** How a metric's values are to be read. */
-export type Kind = "counter" | "gauge";
+/**
+ * How a metric's values are to be read: a total that grows, a value of its own,
+ * a histogram in several series (classic) or in one (native), or quantiles that
+ * the sender computed.
+ */
+export type Kind = "counter" | "gauge" | "classic" | "native" | "summary";
 
 /** A metric's type for a person, and how to read it. */
 export interface Described extends Meta {
@@ -14,11 +18,21 @@ export interface Described extends Meta {
  */
 export function describe(name: string, meta: ReadonlyMap<string, Meta>): Described {
   const own = meta.get(name);
-  if (own !== undefined && own.type !== "unknown") return { ...own, kind: kindOf(name, own.type) };
-  const family = name.replace(/_(total|bucket|count|sum|created)$/, "");
+  if (own !== undefined && own.type !== "unknown") return { ...own, kind: own.type === "histogram" ? "native" : kindOf(name, own.type) };
+  const family = familyName(name);
   const of = family === name ? undefined : meta.get(family);
   if (of !== undefined && fits(name, of.type)) return { ...of, kind: kindOf(name, of.type) };
   return { type: "unknown", help: own?.help ?? "", kind: kindOf(name, "unknown") };
+}
+
+/** The name under which a series' metadata may be filed. */
+export function familyName(name: string): string {
+  return name.replace(/_(total|bucket|count|sum|created)$/, "");
+}
+
+/** Whether the values are totals, of which only differences say something. */
+export function cumulative(kind: Kind): boolean {
+  return kind === "counter" || kind === "classic" || kind === "native";
 }
 
 function fits(name: string, type: string): boolean {
@@ -31,6 +45,6 @@ function fits(name: string, type: string): boolean {
 function kindOf(name: string, type: string): Kind {
   if (name.endsWith("_created") || type === "gauge" || type === "gaugehistogram") return "gauge";
   if (type === "counter" || type === "histogram") return "counter";
-  if (type === "summary") return /_(count|sum)$/.test(name) ? "counter" : "gauge";
+  if (type === "summary") return /_(count|sum)$/.test(name) ? "counter" : "summary";
   return type === "unknown" && /_(total|bucket|count|sum)$/.test(name) ? "counter" : "gauge";
 }

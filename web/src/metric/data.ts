@@ -1,4 +1,5 @@
 import type { Sample } from "../api/series";
+import type { Heat } from "../chart/heat";
 import type { Increase } from "../lens/increase";
 import type { Ended, Grid, Lens, Stamp } from "../lens/lens";
 import type { Labels } from "../promql";
@@ -19,12 +20,43 @@ export interface SeriesData {
   stamps: readonly Stamp[];
   lens: Lens;
   ended: Ended | undefined;
-  /** Counters: growth by the stored samples; undefined if they are not all here. */
+  /** Totals: growth by the stored samples; undefined if they are not all here. */
   exact: Increase | undefined;
-  /** Counters: PromQL's increase() over the range. */
+  /** Totals: PromQL's increase() over the range. */
   extrapolated: number | undefined;
-  /** Counters: PromQL's rate() at the steps. */
+  /** Totals: PromQL's rate() at the steps. */
   rate: readonly Sample[];
+}
+
+/** Series that were made one. */
+export interface GroupData {
+  key: string;
+  labels: Labels;
+  index: number;
+  /** How many series it has at the end. */
+  series: number;
+  drawn: readonly Sample[];
+  rate: readonly Sample[];
+}
+
+/** A line that has a name, such as a quantile. */
+export interface NamedLine {
+  name: string;
+  points: readonly Sample[];
+}
+
+/** What is drawn of a histogram or a summary above the samples. */
+export interface Distribution {
+  heat: Heat | undefined;
+  quantiles: readonly NamedLine[];
+  error: string | undefined;
+}
+
+/** A series of the list. */
+export interface Listed {
+  key: string;
+  labels: Labels;
+  count: number;
 }
 
 /** All that one metric's screen shows. */
@@ -35,14 +67,16 @@ export interface MetricData {
   /** Series and samples in the range, those that are not loaded included. */
   totalSeries: number;
   totalSamples: number;
-  /** The loaded series, sorted by labels. */
+  /** The loaded series, sorted by labels; none if they are grouped. */
   series: readonly SeriesData[];
+  groups: readonly GroupData[] | undefined;
   /** All series that the table lists; more than series if there are too many to load. */
-  listed: readonly { key: string; labels: Labels; count: number }[];
+  listed: readonly Listed[];
   labelNames: readonly string[];
   /** From when on stored samples were loaded; later than the grid's start if there are too many. */
   rawFrom: number;
   partial: boolean;
   /** The window of rate(), ms. */
   rateWindow: number;
+  distribution: Distribution | undefined;
 }

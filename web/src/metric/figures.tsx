@@ -1,87 +1,146 @@
 import { useSignal, type Signal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
-import { Chart, type Line } from "../chart/chart";
+import { spanOfLines, valuesOf } from "../chart/align";
+import { Chart, type ChartProps, type Hover, type Line } from "../chart/chart";
+import { drawBands, drawMarks, type Marks } from "../chart/marks";
 import { formatNumber } from "../format/number";
 import { clock, formatStep, span } from "../format/time";
 import { caption } from "../lens/caption";
-import type { Kind } from "../lens/kind";
+import { cumulative, type Kind } from "../lens/kind";
 import { sumLens } from "../lens/lens";
+import type { Sample } from "../api/series";
+import { duration } from "../promql";
+import type { GroupData, MetricData, SeriesData } from "./data";
+import { Distributions } from "./distributions";
+import { Key } from "./key";
 import { Swatch } from "./swatch";
-import type { MetricData, SeriesData } from "./data";
 
-type Hover = { t: number; v: number } | undefined;
+/** What the figures have in common. */
+export interface FigureProps {
+  name: string;
+  kind: Kind;
+  data: MetricData;
+  /** The series that are neither hidden nor left out. */
+  shown: readonly SeriesData[];
+  chosen: string;
+  storedOnly: boolean;
+  zoom: (from: number, to: number) => void;
+}
 
-/** The charts: values with the samples lens, and a counter's rate below it. */
-export function Figures({ name, data, kind, chosen }: { name: string; data: MetricData; kind: Kind; chosen: string }) {
-  const focus = chosen === "" ? data.series : data.series.filter((s) => s.key === chosen);
-  const values = useMemo(() => data.series.map((s) => line(s, s.drawn, chosen, true)), [data, chosen]);
-  const rates = useMemo(() => data.series.map((s) => line(s, s.rate, chosen, false)), [data, chosen]);
-  const text = caption(sumLens(focus.map((s) => s.lens)), data.grid.step);
-  const common = { data, focus };
+/** The charts: what a metric of its kind says at first, and its samples through the lens. */
+export function Figures(p: FigureProps & { children?: ComponentChildren }) {
+  const { data, kind } = p;
+  const lead = data.distribution !== undefined ? <Distributions {...p} distribution={data.distribution} /> : cumulative(kind) ? <Rate {...p} /> : null;
   return (
     <>
-      <Figure {...common} title="Value" label={`Values of ${name}. ${text}.`} lines={values} pick={(s) => s.drawn} height={300} lens>
-        <p class="caption">{text}</p>
-        <ul class="key" aria-label="Marks">
-          <li><i class="dot" /> stored</li>
-          <li><i class="ring" /> carried</li>
-          <li><i class="line" /> drawn</li>
-        </ul>
-      </Figure>
-      {kind === "counter" && (
-        <Figure {...common} title="Per second" label={`Rate of ${name} per second.`} lines={rates} pick={(s) => s.rate} height={170} lens={false}>
-          <p class="caption">
-            <code>rate(…[{formatStep(data.rateWindow).replace(" ", "").replace("min", "m")}])</code>, an average over the window that is also extrapolated to its edges
-          </p>
-        </Figure>
-      )}
+      {lead}
+      {data.groups === undefined ? <LensFigure {...p} /> : <Groups {...p} groups={data.groups} />}
+      {p.children}
     </>
   );
 }
 
-interface FigureProps {
-  title: string;
-  label: string;
-  data: MetricData;
-  focus: readonly SeriesData[];
-  lines: readonly Line[];
-  pick: (s: SeriesData) => SeriesData["drawn"];
-  height: number;
-  lens: boolean;
-  children: preact.ComponentChildren;
-}
-
-function Figure(p: FigureProps) {
-  const hover = useSignal<Hover>(undefined);
+/** A chart with its title, what is under the pointer, and a caption. */
+export function Figure(p: { title: ComponentChildren; readout: ComponentChildren; chart: ChartProps; children: ComponentChildren }) {
   return (
     <figure class="figure-box">
       <div class="figure-head">
         <h2>{p.title}</h2>
-        <Readout hover={hover} {...p} />
+        {p.readout}
       </div>
-      <Chart lines={p.lines} grid={p.data.grid} end={p.data.end} height={p.height} floor={!p.lens} label={p.label} onHover={(h) => (hover.value = h)} />
+      <Chart {...p.chart} />
       <figcaption>{p.children}</figcaption>
     </figure>
   );
 }
 
-// What stands under the pointer: the nearest series first, no more than fit a line.
-function Readout({ hover, data, focus, pick, lens }: FigureProps & { hover: Signal<Hover> }) {
+// The stored samples and what was made of them.
+function LensFigure(p: FigureProps) {
+  const { data, chosen } = p;
+  const hover = useSignal<Hover | undefined>(undefined);
+  const focus = chosen === "" ? p.shown : p.shown.filter((s) => s.key === chosen);
+  const marks = useMemo(() => p.shown.map((s): Marks => ({ colour: s.index, stored: s.stored, drawn: p.storedOnly ? [] : s.drawn, stamps: s.stamps, faded: chosen !== "" && s.key !== chosen })), [p.shown, chosen, p.storedOnly]);
+  const lines = useMemo(() => p.shown.map((s): Line => ({ values: p.storedOnly ? new Float64Array(0) : valuesOf(s.drawn, data.grid), colour: s.index, faded: chosen !== "" && s.key !== chosen })), [p.shown, data.grid, chosen, p.storedOnly]);
+  const yspan = useMemo(() => spanOfLines(lines, p.shown.flatMap((s) => s.stored.map((x) => x.v))), [lines]);
+  const text = caption(sumLens(focus.map((s) => s.lens)), data.grid.step);
+  const chart: ChartProps = {
+    lines, grid: data.grid, end: data.end, height: 280, span: yspan,
+    label: `Values of ${p.name}. ${text}.`,
+    under: useMemo(() => (p.storedOnly ? undefined : (u, theme) => drawBands(u, marks, data.grid, theme)), [marks, data.grid]),
+    over: useMemo(() => (u, theme) => drawMarks(u, marks, data.grid, theme), [marks, data.grid]),
+    onHover: (h) => (hover.value = h),
+    onZoom: p.zoom,
+  };
+  const title = p.kind === "classic" ? "Observations so far" : p.kind === "counter" ? "Stored total" : "Value";
+  return (
+    <Figure title={title} readout={<Readout hover={hover} of={focus} pick={(s) => s.drawn} note={(s, h) => <Carried s={s} t={h.t} step={data.grid.step} />} />} chart={chart}>
+      <p class="caption">{text}</p>
+      <Key />
+    </Figure>
+  );
+}
+
+function Rate(p: FigureProps) {
+  const { data, chosen } = p;
+  const hover = useSignal<Hover | undefined>(undefined);
+  const all: readonly (SeriesData | GroupData)[] = data.groups ?? p.shown;
+  const focus = chosen === "" ? all : all.filter((s) => s.key === chosen);
+  const lines = useMemo(() => all.map((s): Line => ({ values: valuesOf(s.rate, data.grid), colour: s.index, faded: chosen !== "" && s.key !== chosen })), [all, data.grid, chosen]);
+  const chart: ChartProps = {
+    lines, grid: data.grid, end: data.end, height: 170,
+    span: useMemo(() => spanOfLines(lines, [0]), [lines]),
+    label: `Rate of ${p.name} per second.`,
+    onHover: (h) => (hover.value = h),
+    onZoom: p.zoom,
+  };
+  return (
+    <Figure title="Per second" readout={<Readout hover={hover} of={focus} pick={(s) => s.rate} />} chart={chart}>
+      <p class="caption">
+        <code>rate(…[{duration(data.rateWindow)}])</code>, an average over {formatStep(data.rateWindow)} that is also extrapolated to the window’s edges
+      </p>
+    </Figure>
+  );
+}
+
+// Several series as one line: computed, so that there is nothing stored to mark.
+function Groups(p: FigureProps & { groups: readonly GroupData[] }) {
+  const { data, groups } = p;
+  const hover = useSignal<Hover | undefined>(undefined);
+  const lines = useMemo(() => groups.map((g): Line => ({ values: valuesOf(g.drawn, data.grid), colour: g.index, faded: false })), [groups, data.grid]);
+  const points = groups.reduce((n, g) => n + g.drawn.length, 0);
+  const text = `${formatNumber(data.totalSamples)} samples stored in ${formatNumber(data.totalSeries)} series · ${formatNumber(points)} points drawn at step ${formatStep(data.grid.step)}, computed from them`;
+  const chart: ChartProps = {
+    lines, grid: data.grid, end: data.end, height: 240,
+    span: useMemo(() => spanOfLines(lines), [lines]),
+    label: `Values of ${p.name} in groups. ${text}.`,
+    onHover: (h) => (hover.value = h),
+    onZoom: p.zoom,
+  };
+  return (
+    <Figure title={cumulative(p.kind) ? "Stored totals, added up" : "Values"} readout={<Readout hover={hover} of={groups} pick={(g) => g.drawn} />} chart={chart}>
+      <p class="caption">{text}</p>
+    </Figure>
+  );
+}
+
+// What stands under the pointer: the nearest line first, no more than fit.
+function Readout<T extends { key: string; index: number }>({ hover, of, pick, note }: { hover: Signal<Hover | undefined>; of: readonly T[]; pick: (s: T) => readonly Sample[]; note?: (s: T, h: Hover) => ComponentChildren }) {
   const h = hover.value;
-  if (h === undefined) return <p class="readout" />;
-  const at = focus.flatMap((s) => {
+  if (h === undefined) return <p class="readout" aria-live="polite" />;
+  const at = of.flatMap((s) => {
     const v = pick(s).find((x) => x.t === h.t)?.v;
     return v === undefined ? [] : [{ s, v }];
   });
   at.sort((a, b) => Math.abs(a.v - h.v) - Math.abs(b.v - h.v));
   return (
-    <p class="readout">
+    <p class="readout" aria-live="polite">
       <time>{clock(h.t)}</time>
       {at.length === 0 && <span class="dim">nothing drawn</span>}
       {at.slice(0, 3).map(({ s, v }) => (
         <span key={s.key}>
           <Swatch index={s.index} /> <b>{formatNumber(v)}</b>
-          {lens && <Carried s={s} t={h.t} step={data.grid.step} />}
+          {note?.(s, h)}
         </span>
       ))}
       {at.length > 3 && <span class="dim">+{at.length - 3}</span>}
@@ -91,10 +150,6 @@ function Readout({ hover, data, focus, pick, lens }: FigureProps & { hover: Sign
 
 function Carried({ s, t, step }: { s: SeriesData; t: number; step: number }) {
   const stamp = s.stamps.find((x) => x.t === t);
-  if (stamp === undefined || stamp.sample > t - step) return null;
-  return <span class="dim"> carried, {span(t - stamp.sample)} old</span>;
-}
-
-function line(s: SeriesData, points: SeriesData["drawn"], chosen: string, lens: boolean): Line {
-  return { points, stored: lens ? s.stored : [], stamps: lens ? s.stamps : [], index: s.index, faded: chosen !== "" && s.key !== chosen };
+  if (stamp === undefined) return null;
+  return <span class="dim"> {stamp.sample > t - step ? `fresh, stored at ${clock(stamp.sample)}` : `carried, ${span(t - stamp.sample)} old`}</span>;
 }

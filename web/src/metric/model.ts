@@ -1,27 +1,41 @@
 import { signal } from "@preact/signals";
-import { instant, metadata, type Meta } from "../api/prom";
+import { instant, labelValues, metadata, type Meta } from "../api/prom";
 import { isAbort, messageOf } from "../api/client";
-import { describe, type Described } from "../lens/kind";
-import { idleTimeQuery } from "../metrics/queries";
-import type { Ask } from "./load";
-import { load } from "./load";
+import { present } from "../clock";
+import { familyName } from "../lens/kind";
+import { familyOf, type Family } from "../metrics/family";
+import { dayMs, idleTimeQuery, indexLabel, samplesQuery, statLabel } from "../metrics/queries";
+import { pace, type Day } from "../metrics/stats";
+import { escapeRegexp, quote, type Matcher } from "../promql";
 import type { MetricData } from "./data";
+import { lensName, load, type Ask } from "./load";
 
 const poll = 10_000;
+const costAge = 60_000;
+
+/** What an empty range has to say for itself. */
+export interface Absence {
+  /** The last sample of the last day, of any series; null if there is none. */
+  last: number | null;
+  /** For labels that were asked for: the values that there are. */
+  values: ReadonlyMap<string, readonly string[]>;
+}
 
 /** The data behind one metric's screen. */
 export class MetricModel {
   readonly data = signal<MetricData | undefined>(undefined);
   readonly error = signal<string | undefined>(undefined);
   readonly busy = signal(false);
-  readonly described = signal<Described | undefined>(undefined);
+  readonly family = signal<Family | undefined>(undefined);
+  /** Samples a day over all names of the family. */
+  readonly cost = signal<Pick<Day, "samples" | "estimated"> | undefined>(undefined);
   /** Whether it loads again by itself. */
   readonly live = signal(true);
-  /** If the range is empty: the last sample of the last day, null if there is none. */
-  readonly lastSeen = signal<number | null | undefined>(undefined);
+  readonly absence = signal<Absence | undefined>(undefined);
   readonly #name: string;
-  #ask: Omit<Ask, "name" | "kind"> | undefined;
+  #ask: Omit<Ask, "family"> | undefined;
   #timer: number | undefined;
+  #costAt = 0;
   #abort = new AbortController();
 
   constructor(name: string) {
@@ -29,7 +43,7 @@ export class MetricModel {
   }
 
   /** Loads what the address asks for now. */
-  ask(ask: Omit<Ask, "name" | "kind">): void {
+  ask(ask: Omit<Ask, "family">): void {
     this.#ask = ask;
     this.refresh();
   }
@@ -58,18 +72,19 @@ export class MetricModel {
     if (this.#ask === undefined) return;
     this.busy.value = true;
     try {
-      const described = await this.#describe(signal);
-      const data = await load({ ...this.#ask, name: this.#name, kind: described.kind }, signal);
+      const family = await this.#describe(signal);
+      const data = await load({ ...this.#ask, family }, signal);
+      this.absence.value = data.totalSeries > 0 ? undefined : await this.#absent(family, this.#ask.where, signal);
       this.data.value = data;
       this.error.value = undefined;
-      this.lastSeen.value = data.totalSeries > 0 ? undefined : await this.#last(signal);
+      await this.#price(family, signal);
     } catch (e) {
       if (isAbort(e)) return;
       this.error.value = messageOf(e);
     }
     if (signal.aborted) return;
     this.busy.value = false;
-    if (this.live.peek()) this.#timer = window.setTimeout(() => this.#again(), poll);
+    if (this.live.peek() && this.#ask.span.kind === "last") this.#timer = window.setTimeout(() => this.#again(), poll);
   }
 
   #again(): void {
@@ -77,24 +92,42 @@ export class MetricModel {
     else this.refresh();
   }
 
-  async #describe(signal: AbortSignal): Promise<Described> {
-    const known = this.described.peek();
+  // What is stored under the name, and beside it: a histogram has three names.
+  async #describe(signal: AbortSignal): Promise<Family> {
+    const known = this.family.peek();
     if (known !== undefined && known.type !== "unknown") return known;
+    const base = familyName(this.#name);
+    const beside = `{__name__=~${quote(`${escapeRegexp(this.#name)}(_bucket|_count|_sum|_created)?`)}}`;
+    const names = await labelValues("__name__", beside, present() - dayMs, signal);
     let meta = new Map<string, Meta>();
     try {
-      const family = this.#name.replace(/_(total|bucket|count|sum|created)$/, "");
-      const names = family === this.#name ? [family] : [this.#name, family];
-      meta = new Map((await Promise.all(names.map((n) => metadata(n, signal)))).flatMap((m) => [...m]));
+      const all = base === this.#name ? [base] : [this.#name, base];
+      meta = new Map((await Promise.all(all.map((n) => metadata(n, signal)))).flatMap((m) => [...m]));
     } catch (e) {
       if (isAbort(e)) throw e; // otherwise: a backend may lack the call
     }
-    const d = describe(this.#name, meta);
-    this.described.value = d;
-    return d;
+    const f = familyOf(this.#name, names, meta);
+    this.family.value = f;
+    return f;
   }
 
-  async #last(signal: AbortSignal): Promise<number | null> {
-    const v = (await instant(idleTimeQuery([this.#name]), undefined, signal))[0]?.samples[0]?.v;
-    return v === undefined || !Number.isFinite(v) ? null : Math.round(v * 1000);
+  async #absent(f: Family, where: readonly Matcher[], signal: AbortSignal): Promise<Absence> {
+    const v = (await instant(idleTimeQuery([lensName(f)]), undefined, signal))[0]?.samples[0]?.v;
+    const values = new Map<string, readonly string[]>();
+    const match = `{__name__=${quote(lensName(f))}}`;
+    for (const m of where) values.set(m.label, await labelValues(m.label, match, present() - dayMs, signal));
+    return { last: v === undefined || !Number.isFinite(v) ? null : Math.round(v * 1000), values };
+  }
+
+  async #price(f: Family, signal: AbortSignal): Promise<void> {
+    if (Date.now() - this.#costAt < costAge) return;
+    try {
+      const counts = await instant(samplesQuery(f.members, ["1h", "1d"]), undefined, signal);
+      const sum = (stat: string) => counts.reduce((n, s) => n + (s.labels[statLabel] === stat && s.labels[indexLabel] !== undefined ? (s.samples[0]?.v ?? 0) : 0), 0);
+      this.cost.value = pace(sum("1h"), sum("1d"), sum("before") > 0);
+      this.#costAt = Date.now();
+    } catch (e) {
+      if (isAbort(e)) throw e; // otherwise: it costs too much to find out what it costs
+    }
   }
 }

@@ -1,5 +1,6 @@
 import { useMemo, useState } from "preact/hooks";
 import { exactNumber, formatDelta, formatNumber } from "../format/number";
+import { shownText } from "../format/text";
 import { local, span, utc } from "../format/time";
 import { differences } from "../lens/increase";
 import { duration, formatLabels } from "../promql";
@@ -9,10 +10,9 @@ import { Swatch } from "./swatch";
 const first = 20;
 
 /** The samples as they are stored, newest first. */
-export function Samples({ data, chosen }: { data: MetricData; chosen: string }) {
+export function Samples({ data, shown: focus }: { data: MetricData; shown: readonly SeriesData[] }) {
   const [shown, setShown] = useState(first);
-  const focus = chosen === "" ? data.series : data.series.filter((s) => s.key === chosen);
-  const rows = useMemo(() => rowsOf(focus), [data, chosen]);
+  const rows = useMemo(() => rowsOf(focus), [focus]);
   const many = focus.length > 1;
   const rest = rows.length - shown;
   const elsewhere = rows.some((r) => new Date(r.t).getTimezoneOffset() !== 0);
@@ -47,7 +47,7 @@ export function Samples({ data, chosen }: { data: MetricData; chosen: string }) 
                 <td class="label">
                   {many && (
                     <>
-                      <Swatch index={r.s.index} /> {telling(r.s, focus, data.labelNames)}
+                      <Swatch index={r.s.index} /> {shownText(telling(r.s, focus, data.labelNames))}
                     </>
                   )}
                   {r.sum !== undefined && <span class="dim"> observations, sum {formatNumber(r.sum)}</span>}
@@ -71,7 +71,7 @@ function Ended({ s, named }: { s: SeriesData; named: boolean }) {
   if (s.ended === undefined || last === undefined) return null;
   return (
     <p class="stale">
-      {named ? `${s.key} was` : "This series was"} ended after {utc(s.ended.after).slice(11, 19)} and by {utc(s.ended.by).slice(11, 19)} UTC. Inferred: its last sample was then only{" "}
+      {named ? `${shownText(s.key)} was` : "This series was"} ended after {utc(s.ended.after).slice(11, 19)} and by {utc(s.ended.by).slice(11, 19)} UTC. Inferred: its last sample was then only{" "}
       {span(s.ended.by - last.t)} old, and no longer shown, as after a stale marker.
     </p>
   );

@@ -1,25 +1,44 @@
 import type { ComponentChildren } from "preact";
+import { server } from "../api/server";
 import { now } from "../clock";
-import { count, exactNumber, formatNumber, inUnit } from "../format/number";
+import { monthly, money } from "../format/money";
+import { count, exactNumber, formatNumber, formatShort, inUnit } from "../format/number";
 import { formatAge, local, utc } from "../format/time";
-import type { Kind } from "../lens/kind";
-import type { SeriesData } from "./data";
+import { cumulative, type Kind } from "../lens/kind";
+import type { Day } from "../metrics/stats";
+import type { GroupData, SeriesData } from "./data";
+
+interface Props {
+  name: string;
+  kind: Kind;
+  series: readonly SeriesData[];
+  groups: readonly GroupData[] | undefined;
+  range: string;
+  cost: Pick<Day, "samples" | "estimated"> | undefined;
+}
 
 /** The numbers that answer most questions before the chart is read. */
-export function Tiles({ name, kind, series, range }: { name: string; kind: Kind; series: readonly SeriesData[]; range: string }) {
+export function Tiles({ name, kind, series, groups, range, cost }: Props) {
   return (
     <dl class="tiles">
-      <LastValue name={name} kind={kind} series={series} />
-      {kind === "counter" ? (
+      {groups === undefined ? (
         <>
-          <Exact series={series} range={range} />
-          <Extrapolated series={series} range={range} />
-          <RateNow series={series} />
+          <LastValue name={name} kind={kind} series={series} />
+          {cumulative(kind) ? (
+            <>
+              <Exact series={series} range={range} />
+              <Extrapolated series={series} range={range} />
+              <RateNow series={series} />
+            </>
+          ) : (
+            <Spread name={name} series={series} />
+          )}
+          <LastSample series={series} />
         </>
       ) : (
-        <Spread name={name} series={series} />
+        <Tile name="Groups">{formatNumber(groups.length)}</Tile>
       )}
-      <LastSample series={series} />
+      <Cost cost={cost} />
     </dl>
   );
 }
@@ -42,11 +61,11 @@ function LastValue({ name, kind, series }: { name: string; kind: Kind; series: r
   const last = series.flatMap((s) => s.stored.at(-1)?.v ?? []);
   const first = last[0];
   if (first === undefined) return <Tile name="Last value">–</Tile>;
-  if (last.length === 1 || kind === "counter") {
+  if (last.length === 1 || cumulative(kind)) {
     const v = last.reduce((a, b) => a + b, 0);
     const of = last.length > 1 ? `sum over ${count(last.length, "series", "series")}` : undefined;
     return (
-      <Tile name="Last value" note={[of, inUnit(name, v)].filter((x) => x !== undefined).join(" · ")} title={exactNumber(v)}>
+      <Tile name={observed(kind) ? "Observations" : "Last value"} note={[of, inUnit(name, v)].filter((x) => x !== undefined).join(" · ")} title={exactNumber(v)}>
         {formatNumber(v)}
       </Tile>
     );
@@ -92,7 +111,7 @@ function RateNow({ series }: { series: readonly SeriesData[] }) {
   const present = all.filter((r) => r.t === newest).map((r) => r.v);
   return (
     <Tile name="Per second" note={present.length === 0 ? "no two samples to compare" : `at ${utc(newest).slice(11, 19)} UTC`}>
-      {present.length === 0 ? "–" : formatNumber(sum(present))}
+      {present.length === 0 ? "–" : formatShort(sum(present))}
     </Tile>
   );
 }
@@ -110,7 +129,7 @@ function Spread({ name, series }: { name: string; series: readonly SeriesData[] 
       <Tile name="Highest stored" note={inUnit(name, high)} title={exactNumber(high)}>
         {formatNumber(high)}
       </Tile>
-      <Tile name="Mean of stored">{formatNumber(sum(all) / all.length)}</Tile>
+      <Tile name="Mean of stored">{formatShort(sum(all) / all.length)}</Tile>
     </>
   );
 }
@@ -123,6 +142,20 @@ function LastSample({ series }: { series: readonly SeriesData[] }) {
       {formatAge(t, now.value)}
     </Tile>
   );
+}
+
+function Cost({ cost }: { cost: Props["cost"] }) {
+  if (cost === undefined || Number.isNaN(cost.samples)) return null;
+  const { price } = server.value;
+  return (
+    <Tile name="Costs a month" note={`${cost.estimated ? "≈ " : ""}${count(cost.samples, "sample")} a day`} title={`30 days at ${price.samples} ${price.currency} a million samples, all names of the metric together`}>
+      {money(monthly(cost.samples, price), price.currency)}
+    </Tile>
+  );
+}
+
+function observed(kind: Kind): boolean {
+  return kind === "classic" || kind === "native";
 }
 
 function sum(vs: readonly number[]): number {

@@ -1,8 +1,11 @@
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { metadata, metricNames, type Meta } from "../api/prom";
 import { isAbort, messageOf } from "../api/client";
 import { present } from "../clock";
+import type { Depth } from "./stats";
+import { familiesOf, type Family } from "./family";
 import { dayMs } from "./queries";
+import { Services } from "./services";
 import { StatsLoader } from "./stats";
 
 /** The names that have samples of the last day; undefined before the first answer. */
@@ -19,7 +22,11 @@ export class ListModel {
   readonly meta = signal<ReadonlyMap<string, Meta>>(new Map());
   readonly error = signal<string | undefined>(undefined);
   readonly stats = new StatsLoader();
-  #visible: readonly string[] = [];
+  readonly services = new Services();
+  /** When names that were not there at first were seen, ms. */
+  readonly arrived = signal<ReadonlyMap<string, number>>(new Map());
+  readonly families = computed<readonly Family[]>(() => familiesOf(this.names.value ?? [], this.meta.value));
+  #visible: readonly Family[] = [];
   readonly #asked = new Set<string>();
   #timer: number | undefined;
   readonly #abort = new AbortController();
@@ -27,6 +34,7 @@ export class ListModel {
   /** Loads, and loads again as time goes by. */
   start(): void {
     void this.#poll();
+    void this.services.offer(present() - dayMs, this.#abort.signal);
   }
 
   /** Ends all that is under way. */
@@ -43,9 +51,19 @@ export class ListModel {
   }
 
   /** Says which rows are seen, so that only their numbers are loaded. */
-  show(names: readonly string[]): void {
-    this.#visible = names;
+  show(families: readonly Family[]): void {
+    this.#visible = families;
     void this.#fill();
+  }
+
+  /** Asks for the numbers of all rows, down to a depth; for none without one. */
+  showAll(families: readonly Family[], depth: Depth | undefined): void {
+    this.stats.wantAll(families, depth);
+  }
+
+  /** Finds out which service has which metrics. */
+  group(label: string): void {
+    void this.services.load(label, present() - dayMs, this.#abort.signal);
   }
 
   async #poll(): Promise<void> {
@@ -53,7 +71,7 @@ export class ListModel {
       try {
         const names = await metricNames(present() - dayMs, this.#abort.signal);
         this.error.value = undefined;
-        if (!same(this.names.peek(), names)) this.names.value = names;
+        this.#take(names);
         await this.#fill();
       } catch (e) {
         if (isAbort(e)) return;
@@ -65,11 +83,23 @@ export class ListModel {
     this.#timer = window.setTimeout(() => void this.#poll(), empty || document.hidden ? pollEmpty : pollFull);
   }
 
+  #take(names: readonly string[]): void {
+    const old = this.names.peek();
+    if (same(old, names)) return;
+    if (old !== undefined) {
+      const known = new Set(old);
+      const fresh = names.filter((n) => !known.has(n));
+      this.arrived.value = new Map([...this.arrived.peek(), ...fresh.map((n) => [n, Date.now()] as const)]);
+    }
+    this.names.value = names;
+  }
+
   async #fill(): Promise<void> {
     const names = this.names.peek();
     if (names === undefined) return;
-    await this.#describe(names.length <= metaAtOnce ? names : this.#visible, names.length <= metaAtOnce);
-    this.stats.want(this.#visible, this.meta.peek());
+    const all = names.length <= metaAtOnce;
+    await this.#describe(all ? names : this.#visible.flatMap((f) => [f.name, ...f.members]), all);
+    this.stats.want(this.#visible);
   }
 
   async #describe(names: readonly string[], all: boolean): Promise<void> {
@@ -87,11 +117,4 @@ export class ListModel {
 
 function same(a: Names, b: readonly string[]): boolean {
   return a?.length === b.length && a.every((n, i) => n === b[i]);
-}
-
-/** The names that contain every word of the filter, upper and lower case alike. */
-export function filterNames(names: readonly string[], filter: string): readonly string[] {
-  const words = filter.toLowerCase().split(/\s+/).filter((w) => w !== "");
-  if (words.length === 0) return names;
-  return names.filter((n) => words.every((w) => n.toLowerCase().includes(w)));
 }

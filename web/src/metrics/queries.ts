@@ -1,5 +1,5 @@
 import { nameSelector, namesSelector } from "../promql";
-import type { Kind } from "../lens/kind";
+import type { Family } from "./family";
 
 /** The label that tells the answers of one joined query apart. */
 export const statLabel = "viewer_stat";
@@ -9,14 +9,24 @@ export const indexLabel = "viewer_index";
 /** How far the list looks back for metrics that have gone quiet. */
 export const dayMs = 86_400_000;
 
-/**
- * One query for the series count and the last values of several metrics of
- * one kind, idle ones too: a counter's series add up, a gauge's have a span.
- */
-export function statsQuery(names: readonly string[], kind: Kind): string {
-  const last = `last_over_time(${namesSelector(names)}[1d])`;
-  const stats = kind === "counter" ? ["count", "sum"] : ["count", "min", "max"];
-  return stats.map((s) => `label_replace(${s} by (__name__) (${last}), "${statLabel}", "${s}", "", "")`).join(" or ");
+/** The stretch of the list's small charts, and the step that neither hides nor carries anything. */
+export const sparkMs = 10_800_000;
+export const sparkStep = 300_000;
+
+const stats = ["count", "sum", "min", "max"];
+
+/** The number of live series of several metrics, and what their values come to. */
+export function liveQuery(names: readonly string[]): string {
+  return byName(namesSelector(names));
+}
+
+/** The same over a window, for series that have ended. */
+export function windowQuery(names: readonly string[], window: string): string {
+  return byName(`last_over_time(${namesSelector(names)}[${window}])`);
+}
+
+function byName(vector: string): string {
+  return stats.map((s) => labelled(`${s} by (__name__) (${vector})`, statLabel, s)).join(" or ");
 }
 
 /**
@@ -36,6 +46,33 @@ export function idleTimeQuery(names: readonly string[]): string {
   return names.map((n, i) => indexed(`max(max_over_time(timestamp(${nameSelector(n)})[1d:1m]))`, i)).join(" or ");
 }
 
+/** How many samples were stored in windows, and whether there was one a day ago. */
+export function samplesQuery(names: readonly string[], windows: readonly string[]): string {
+  const parts = names.flatMap((n, i) => {
+    const s = nameSelector(n);
+    const counts = windows.map((w) => labelled(indexed(`sum(count_over_time(${s}[${w}]))`, i), statLabel, w));
+    return [...counts, labelled(indexed(`count(last_over_time(${s}[1h] offset 23h))`, i), statLabel, "before")];
+  });
+  return parts.join(" or ");
+}
+
+/** What the small charts show: of what grows by how much in each step, of all else the mean. */
+export function sparkQuery(families: readonly Family[]): string {
+  const window = `${sparkStep / 60_000}m`;
+  return families
+    .map((f, i) => {
+      const s = nameSelector(f.members[0] ?? f.name);
+      if (f.kind === "native") return indexed(`histogram_count(sum(increase(${s}[${window}])))`, i);
+      const grows = f.kind === "counter" || s.endsWith("_count");
+      return indexed(!grows ? `avg(${s})` : `sum(increase(${s}[${window}]))`, i);
+    })
+    .join(" or ");
+}
+
 function indexed(expr: string, i: number): string {
-  return `label_replace(${expr}, "${indexLabel}", "${i}", "", "")`;
+  return labelled(expr, indexLabel, String(i));
+}
+
+function labelled(expr: string, label: string, value: string): string {
+  return `label_replace(${expr}, "${label}", "${value}", "", "")`;
 }

@@ -1,57 +1,98 @@
 import { now } from "../clock";
-import { exactNumber, formatNumber, inUnit } from "../format/number";
+import { Spark } from "../chart/spark";
+import { monthly, money } from "../format/money";
+import { count, exactNumber, formatNumber, formatShort, inUnit } from "../format/number";
+import { shownText } from "../format/text";
 import { formatAge, local, utc } from "../format/time";
-import type { Described } from "../lens/kind";
+import { server } from "../api/server";
 import { lookback } from "../lens/lens";
-import { metricHash } from "../router";
-import type { Stats } from "./stats";
+import { hashOf } from "../router";
+import { stateOf, valueOf } from "./arrange";
+import type { Family } from "./family";
+import type { Day, Stats } from "./stats";
+
+interface Props {
+  family: Family;
+  stats: Stats | undefined;
+  filter: string;
+  index: number;
+  /** It came while the list was being looked at. */
+  arrived: boolean;
+  /** Whether it is worth saying that a metric is new: not where all are. */
+  tellsNew: boolean;
+}
 
 /** One metric of the list. */
-export function Row(p: { name: string; described: Described; stats: Stats | undefined; filter: string; index: number }) {
+export function Row(p: Props) {
+  const { family: f, stats: s } = p;
+  const fresh = p.arrived || (p.tellsNew && stateOf(s, now.value) === "new");
   return (
-    <tr aria-rowindex={p.index + 2}>
+    <tr aria-rowindex={p.index + 2} class={p.arrived ? "arrived" : undefined}>
       <th scope="row" class="list-name">
-        <a href={metricHash(p.name)} title={p.described.help === "" ? undefined : p.described.help}>
-          <Marked text={p.name} filter={p.filter} />
-        </a>
+        <a href={hashOf("metric", f.name)} title={f.help === "" ? undefined : shownText(f.help)}>
+          <Marked text={shownText(f.name)} filter={p.filter} />
+        </a>{" "}
+        {fresh && <span class="badge badge-new" title="Nothing of it was stored before the last hour">new</span>}
       </th>
       <td class="list-type">
-        <span class={`type type-${p.described.type}`}>{p.described.type}</span>
+        <span class={`type type-${f.type}`}>{f.type}</span>
       </td>
-      <td class="num list-series">{p.stats === undefined ? <Blank /> : formatNumber(p.stats.series)}</td>
-      <td class="num list-value">{p.stats === undefined ? <Blank /> : <Value name={p.name} s={p.stats} />}</td>
-      <td class="num list-last">{p.stats === undefined ? <Blank /> : <Last s={p.stats} />}</td>
+      <td class="num list-series">{s?.live === undefined ? <Blank /> : formatNumber(Math.max(s.live.series, s.day?.series ?? 0))}</td>
+      <td class="num list-value">{s?.live === undefined ? <Blank /> : <Value f={f} s={s} />}</td>
+      <td class="list-spark">{s?.spark !== undefined && <Spark values={s.spark.values} bars={f.kind !== "gauge"} />}</td>
+      <td class="num list-samples">{s?.day === undefined ? <Blank /> : <SamplesDay day={s.day} />}</td>
+      <td class="num list-cost">{s?.day === undefined ? <Blank /> : <Cost day={s.day} />}</td>
+      <td class="num list-last">{s?.live === undefined ? <Blank /> : <Last s={s} />}</td>
     </tr>
   );
 }
 
-function Value({ name, s }: { name: string; s: Stats }) {
-  if (s.error !== undefined) return <span class="failed" title={s.error}>failed</span>;
-  const one = s.value ?? (s.min === s.max ? s.min : undefined);
+function Value({ f, s }: { f: Family; s: Stats }) {
+  const v = valueOf(f, s);
+  if (v === undefined) return s.error === undefined ? <span class="dim">–</span> : <span class="failed" title={s.error}>failed</span>;
+  const one = v.sum ?? (v.min === v.max ? v.min : undefined);
+  const observed = f.kind === "classic" || f.kind === "native" || f.kind === "summary";
   if (one !== undefined) {
     return (
-      <span title={[exactNumber(one), inUnit(name, one)].filter((x) => x !== undefined).join(" · ")}>
-        {s.series > 1 && s.value !== undefined && <span class="dim">sum </span>}
+      <span title={[exactNumber(one), observed ? "observations" : inUnit(f.name, one)].filter((x) => x !== undefined).join(" · ")}>
+        {v.series > 1 && v.sum !== undefined && !observed && <span class="dim">sum </span>}
         {formatNumber(one)}
+        {observed && <span class="dim"> obs.</span>}
       </span>
     );
   }
-  if (s.min === undefined || s.max === undefined) return <span class="dim">–</span>;
   return (
-    <span title={`from ${exactNumber(s.min)} to ${exactNumber(s.max)} over ${formatNumber(s.series)} series`}>
-      {formatNumber(s.min)}
+    <span title={`from ${exactNumber(v.min ?? NaN)} to ${exactNumber(v.max ?? NaN)} over ${formatNumber(v.series)} series`}>
+      {formatShort(v.min ?? NaN)}
       <span class="dim"> … </span>
-      {formatNumber(s.max)}
+      {formatShort(v.max ?? NaN)}
     </span>
   );
 }
 
-function Last({ s }: { s: Stats }) {
-  if (s.error !== undefined) return <span class="dim">–</span>;
-  if (s.last === undefined) return <span class="dim">in the last day</span>;
-  const age = now.value - s.last;
+function SamplesDay({ day }: { day: Day }) {
+  if (Number.isNaN(day.samples)) return <span class="dim">–</span>;
   return (
-    <time dateTime={new Date(s.last).toISOString()} title={`${utc(s.last)} UTC\n${local(s.last)} here`} class={age > lookback ? "idle" : "live"}>
+    <span title={day.estimated ? "24 times the samples of the last hour" : `${count(day.samples, "sample")} stored in the last 24 h`}>
+      {day.estimated && <span class="dim">≈ </span>}
+      {formatNumber(day.samples)}
+    </span>
+  );
+}
+
+function Cost({ day }: { day: Day }) {
+  const { price } = server.value;
+  if (Number.isNaN(day.samples)) return <span class="dim">–</span>;
+  const title = `${formatNumber(day.samples)} samples a day × 30 days at ${price.samples} ${price.currency} a million`;
+  return <span title={title}>{money(monthly(day.samples, price), price.currency)}</span>;
+}
+
+function Last({ s }: { s: Stats }) {
+  if (s.last === undefined) return <span class="dim">{s.error === undefined ? "in the last day" : "–"}</span>;
+  const silent = now.value - s.last > lookback;
+  return (
+    <time dateTime={new Date(s.last).toISOString()} title={`${utc(s.last)} UTC\n${local(s.last)} here`} class={silent ? "idle" : "live"}>
+      {silent && <span class="sr">silent, </span>}
       {formatAge(s.last, now.value)}
     </time>
   );
@@ -68,11 +109,10 @@ function Blank() {
 // Marks where the filter's words stand in the name.
 function Marked({ text, filter }: { text: string; filter: string }) {
   const on = new Array<boolean>(text.length).fill(false);
+  const lower = text.toLowerCase();
   for (const w of filter.toLowerCase().split(/\s+/)) {
     if (w === "") continue;
-    for (let at = text.toLowerCase().indexOf(w); at >= 0; at = text.toLowerCase().indexOf(w, at + 1)) {
-      on.fill(true, at, at + w.length);
-    }
+    for (let at = lower.indexOf(w); at >= 0; at = lower.indexOf(w, at + 1)) on.fill(true, at, at + w.length);
   }
   const parts: { s: string; on: boolean }[] = [];
   for (let i = 0; i < text.length; i++) {

@@ -1,42 +1,73 @@
 import { signal } from "@preact/signals";
-import { instant, type Meta } from "../api/prom";
+import { instant, range } from "../api/prom";
 import { isAbort, messageOf } from "../api/client";
 import type { Series } from "../api/series";
-import { describe, type Kind } from "../lens/kind";
-import { idleTimeQuery, indexLabel, liveTimeQuery, statLabel, statsQuery } from "./queries";
+import { present } from "../clock";
+import type { Family } from "./family";
+import { idleTimeQuery, indexLabel, liveQuery, liveTimeQuery, samplesQuery, sparkMs, sparkQuery, sparkStep, statLabel, windowQuery } from "./queries";
 
-/** What the list knows of one metric. */
-export interface Stats {
+/** Numbers over the series of one family. */
+export interface Values {
   series: number;
-  /** The last value; the sum if a counter has several series. */
-  value?: number;
-  /** The span of a gauge's last values over its series. */
+  /** Of the first member's series: the sum, and the span. */
+  sum?: number;
   min?: number;
   max?: number;
-  /** The newest sample's time, ms. */
-  last?: number;
-  error?: string;
-  /** When this was asked for, by the browser's clock. */
+}
+
+/** What the last day says of a family. */
+export interface Day extends Values {
+  /** Stored samples a day: counted, or what the last hour comes to. */
+  samples: number;
+  estimated: boolean;
+  /** Nothing of it was stored before the last hour. */
+  fresh: boolean;
   at: number;
 }
 
-/** Names in one request: a screenful. */
-const batch = 25;
+/** What the list knows of one family; what is not loaded yet is undefined. */
+export interface Stats {
+  live?: Values & { at: number };
+  day?: Day;
+  /** The newest sample's time, ms. */
+  last?: number;
+  spark?: { values: readonly (number | undefined)[]; at: number };
+  error?: string;
+}
+
+/** How much is to be known. */
+export type Depth = "live" | "day" | "spark";
+
+/** Families in one request: a screenful if they are looked at closely. */
+const batch: Record<Depth, number> = { live: 25, day: 12, spark: 25 };
 /** Answers older than this are asked for again when their row is seen. */
-const maxAge = 9_000;
+const maxAge: Record<Depth, number> = { live: 9_000, day: 45_000, spark: 60_000 };
+/** For sorting, all rows are asked; that costs more and may be older. */
+const maxAgeAll = 300_000;
+/** Metrics of more series are judged by their last hour. */
+const manySeries = 400;
 
 /** Loads the numbers of the rows that are seen, a batch at a time, and keeps them. */
 export class StatsLoader {
   readonly rows = signal<ReadonlyMap<string, Stats>>(new Map());
-  #wanted: readonly string[] = [];
-  #meta: ReadonlyMap<string, Meta> = new Map();
+  /** Families still to be asked about before all can be sorted. */
+  readonly missing = signal(0);
+  #seen: readonly Family[] = [];
+  #all: readonly Family[] = [];
+  #depth: Depth | undefined;
   #running = false;
   readonly #abort = new AbortController();
 
   /** Says which rows are on the screen. */
-  want(names: readonly string[], meta: ReadonlyMap<string, Meta>): void {
-    this.#wanted = names;
-    this.#meta = meta;
+  want(families: readonly Family[]): void {
+    this.#seen = families;
+    void this.#run();
+  }
+
+  /** Asks for all rows, so that they can be sorted; no depth for none. */
+  wantAll(families: readonly Family[], depth: Depth | undefined): void {
+    this.#all = families;
+    this.#depth = depth;
     void this.#run();
   }
 
@@ -48,72 +79,146 @@ export class StatsLoader {
   async #run(): Promise<void> {
     if (this.#running) return;
     this.#running = true;
-    for (let todo = this.#due(); todo.length > 0 && !this.#abort.signal.aborted; todo = this.#due()) {
-      await this.#load(todo);
+    for (let job = this.#next(); job !== undefined && !this.#abort.signal.aborted; job = this.#next()) {
+      await this.#load(job.depth, job.families);
     }
     this.#running = false;
   }
 
-  #due(): string[] {
-    const old = Date.now() - maxAge;
-    return this.#wanted.filter((n) => (this.rows.peek().get(n)?.at ?? 0) < old).slice(0, batch);
+  // What is seen comes first, and the plain numbers before the dear ones.
+  #next(): { depth: Depth; families: Family[] } | undefined {
+    for (const depth of ["live", "day", "spark"] as const) {
+      const due = this.#due(this.#seen, depth, maxAge[depth]);
+      if (due.length > 0) return { depth, families: due.slice(0, batch[depth]) };
+    }
+    const last = this.#depth;
+    if (last === undefined) {
+      this.missing.value = 0;
+      return undefined;
+    }
+    const due = this.#due(this.#all, last, maxAgeAll);
+    this.missing.value = due.length;
+    const without = due.filter((f) => this.rows.peek().get(f.name)?.live === undefined).slice(0, 4 * batch.live);
+    if (without.length > 0) return { depth: "live", families: without };
+    return due.length === 0 ? undefined : { depth: last, families: due.slice(0, 2 * batch[last]) };
   }
 
-  async #load(names: string[]): Promise<void> {
-    const got = new Map<string, Stats>(names.map((n) => [n, { series: 0, at: Date.now() }]));
+  #due(families: readonly Family[], depth: Depth, age: number): Family[] {
+    const old = Date.now() - age;
+    return families.filter((f) => (this.rows.peek().get(f.name)?.[depth]?.at ?? 0) < old);
+  }
+
+  async #load(depth: Depth, families: Family[]): Promise<void> {
+    const old = this.rows.peek();
+    const got = new Map<string, Stats>(families.map((f) => [f.name, { ...old.get(f.name) }]));
     try {
-      await Promise.all([this.#values(names, got), this.#times(names, got)]);
+      if (depth === "live") await this.#live(families, got);
+      else if (depth === "day") await this.#day(families, got);
+      else await this.#spark(families, got);
+      for (const s of got.values()) delete s.error;
     } catch (e) {
       if (isAbort(e)) return;
-      for (const s of got.values()) s.error = messageOf(e);
+      // As if it had been answered, so that it is not asked for at once again.
+      const at = Date.now();
+      for (const s of got.values()) {
+        s.error = messageOf(e);
+        if (depth === "live") s.live = { series: 0, ...s.live, at };
+        else if (depth === "day") s.day = { series: 0, samples: NaN, estimated: false, fresh: false, ...s.day, at };
+        else s.spark = { values: [], ...s.spark, at };
+      }
     }
     this.rows.value = new Map([...this.rows.peek(), ...got]);
   }
 
-  async #values(names: string[], got: Map<string, Stats>): Promise<void> {
-    const byKind = (k: Kind) => names.filter((n) => describe(n, this.#meta).kind === k);
-    for (const kind of ["counter", "gauge"] as const) {
-      const of = byKind(kind);
-      if (of.length === 0) continue;
-      for (const r of await instant(statsQuery(of, kind), undefined, this.#abort.signal)) put(got, r);
-    }
+  async #live(families: Family[], got: Map<string, Stats>): Promise<void> {
+    const values = await this.#values(liveQuery(families.flatMap((f) => f.members)), families);
+    const at = Date.now();
+    for (const f of families) at_(got, f).live = { ...values.get(f.name), series: values.get(f.name)?.series ?? 0, at };
+    const quiet = await this.#times(liveTimeQuery, families, got);
+    // The look back over a day is dearer: only for what is not live, in small bites, and once.
+    const unknown = quiet.filter((f) => at_(got, f).last === undefined);
+    for (let i = 0; i < unknown.length; i += 5) await this.#times(idleTimeQuery, unknown.slice(i, i + 5), got);
   }
 
-  async #times(names: string[], got: Map<string, Stats>): Promise<void> {
-    const quiet = await this.#timesBy(liveTimeQuery(names), names, got);
-    // The look back over a day is dearer: only for what is not live, in small bites.
-    for (let i = 0; i < quiet.length; i += 5) {
-      const some = quiet.slice(i, i + 5);
-      await this.#timesBy(idleTimeQuery(some), some, got);
-    }
-  }
-
-  async #timesBy(query: string, names: string[], got: Map<string, Stats>): Promise<string[]> {
-    for (const r of await instant(query, undefined, this.#abort.signal)) {
-      const stats = got.get(names[Number(r.labels[indexLabel])] ?? "");
+  async #times(query: (names: readonly string[]) => string, families: readonly Family[], got: Map<string, Stats>): Promise<Family[]> {
+    const found = new Set<Family>();
+    for (const r of await instant(query(families.map(first)), undefined, this.#abort.signal)) {
+      const f = families[Number(r.labels[indexLabel])];
       const v = r.samples[0]?.v;
-      if (stats !== undefined && v !== undefined && Number.isFinite(v)) stats.last = Math.round(v * 1000);
+      if (f === undefined || v === undefined || !Number.isFinite(v)) continue;
+      at_(got, f).last = Math.round(v * 1000);
+      found.add(f);
     }
-    return names.filter((n) => got.get(n)?.last === undefined);
+    return families.filter((f) => !found.has(f));
+  }
+
+  async #day(families: Family[], got: Map<string, Stats>): Promise<void> {
+    const large = families.filter((f) => (at_(got, f).live?.series ?? 0) > manySeries);
+    const small = families.filter((f) => !large.includes(f));
+    for (const [some, window, windows] of [[small, "1d", ["1h", "1d"]], [large, "1h", ["1h"]]] as const) {
+      if (some.length === 0) continue;
+      const members = some.flatMap((f) => f.members);
+      const owner = some.flatMap((f) => f.members.map(() => f));
+      const [values, counts] = await Promise.all([
+        this.#values(windowQuery(members, window), some),
+        instant(samplesQuery(members, windows), undefined, this.#abort.signal),
+      ]);
+      const at = Date.now();
+      for (const f of some) {
+        const of = (stat: string) => counts.reduce((n, r) => n + (r.labels[statLabel] === stat && owner[Number(r.labels[indexLabel])] === f ? (r.samples[0]?.v ?? 0) : 0), 0);
+        at_(got, f).day = { series: 0, ...values.get(f.name), ...pace(of("1h"), windows.length > 1 ? of("1d") : undefined, of("before") > 0), at };
+      }
+    }
+  }
+
+  async #values(query: string, families: readonly Family[]): Promise<Map<string, Values>> {
+    const of = new Map(families.flatMap((f) => f.members.map((m) => [m, f] as const)));
+    const out = new Map<string, Values>();
+    for (const r of await instant(query, undefined, this.#abort.signal)) {
+      const name = r.labels["__name__"] ?? "";
+      const f = of.get(name);
+      if (f === undefined) continue;
+      let v = out.get(f.name);
+      if (v === undefined) out.set(f.name, (v = { series: 0 }));
+      put(v, r, name === first(f));
+    }
+    return out;
+  }
+
+  async #spark(families: Family[], got: Map<string, Stats>): Promise<void> {
+    const end = Math.floor(present() / 15_000) * 15_000;
+    const n = sparkMs / sparkStep;
+    const answer = await range(sparkQuery(families), end - (n - 1) * sparkStep, end, sparkStep, this.#abort.signal);
+    const at = Date.now();
+    for (const [i, f] of families.entries()) {
+      const points = answer.find((r) => r.labels[indexLabel] === String(i))?.samples ?? [];
+      const values = new Array<number | undefined>(n).fill(undefined);
+      for (const p of points) values[n - 1 - Math.round((end - p.t) / sparkStep)] = p.v;
+      at_(got, f).spark = { values, at };
+    }
   }
 }
 
-function put(got: Map<string, Stats>, r: Series): void {
-  const stats = got.get(r.labels["__name__"] ?? "");
-  const v = r.samples[0]?.v;
-  if (stats === undefined || v === undefined) return;
-  switch (r.labels[statLabel]) {
-    case "count":
-      stats.series = v;
-      break;
-    case "sum":
-      stats.value = v;
-      break;
-    case "min":
-      stats.min = v;
-      break;
-    case "max":
-      stats.max = v;
-      break;
-  }
+/** Samples a day, from those of the last hour, those of the day, and whether there were any a day ago. */
+export function pace(hour: number, day: number | undefined, before: boolean): Pick<Day, "samples" | "estimated" | "fresh"> {
+  const whole = day !== undefined && (before || hour === 0);
+  return { samples: whole ? day : hour * 24, estimated: !whole, fresh: day !== undefined && hour > 0 && hour === day };
+}
+
+function put(v: Values, r: Series, main: boolean): void {
+  const x = r.samples[0]?.v;
+  if (x === undefined) return;
+  const stat = r.labels[statLabel];
+  if (stat === "count") v.series += x;
+  else if (main && (stat === "sum" || stat === "min" || stat === "max")) v[stat] = x;
+}
+
+function first(f: Family): string {
+  return f.members[0] ?? f.name;
+}
+
+function at_(got: Map<string, Stats>, f: Family): Stats {
+  let s = got.get(f.name);
+  if (s === undefined) got.set(f.name, (s = {}));
+  return s;
 }

@@ -1,21 +1,16 @@
-import { useSignal } from "@preact/signals";
+import { canCopy, useCopy } from "./copy";
 
 /** A command to copy. */
 export function Command({ text }: { text: string }) {
-  const copied = useSignal(false);
-  const copy = async () => {
-    await navigator.clipboard.writeText(text);
-    copied.value = true;
-    setTimeout(() => (copied.value = false), 1500);
-  };
+  const { copied, copy } = useCopy();
   return (
     <div class="command">
-      <pre>
+      <pre tabIndex={0}>
         <code>{text}</code>
       </pre>
-      {"clipboard" in navigator && (
-        <button type="button" class="button" onClick={() => void copy()}>
-          <span aria-live="polite">{copied.value ? "Copied" : "Copy"}</span>
+      {canCopy && (
+        <button type="button" class="button" onClick={() => copy(text)}>
+          <span aria-live="polite">{copied.value === "" ? "Copy" : copied.value}</span>
         </button>
       )}
     </div>

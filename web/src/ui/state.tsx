@@ -1,11 +1,11 @@
 /** What went wrong, in the server's words, and a way to go on. */
-export function Failure(p: { title: string; text: string; retry: () => void }) {
+export function Failure(p: { title: string; text: string; retry: () => void; label?: string }) {
   return (
     <div class="notice notice-bad" role="alert">
       <strong>{p.title}</strong>
       <p>{p.text}</p>
       <button type="button" class="button" onClick={p.retry}>
-        Try again
+        {p.label ?? "Try again"}
       </button>
     </div>
   );
