@@ -103,8 +103,8 @@ func fail(w http.ResponseWriter, err error) {
 
 // targetGroup is a group of Prometheus's HTTP service discovery.
 type targetGroup struct {
-	Targets []string          `json:"targets"`
-	Labels  map[string]string `json:"labels"`
+	Targets []string          `json:"targets" yaml:"targets"`
+	Labels  map[string]string `json:"labels" yaml:"labels"`
 }
 
 // targets is GET /api/v1/probe/targets: each target as one that is scraped here,

@@ -8,7 +8,7 @@ var remedies = map[string]string{
 	"connect/timeout":  "Packets are lost or dropped on the way: look at firewalls, security groups and routes between here and the target.",
 	"tls/timeout":      "The connection stands, but the handshake does not end: is it a TLS port, and does the server answer others?",
 	"response/timeout": "The request was sent and no answer came: look at the server, what it waits for, and its load.",
-	"denied":           "The guard forbids this address. If it is meant to be probed, allow it: probes.guard in the configuration.",
+	"denied":           "The guard forbids this address. Private networks and this machine can be allowed (probes.guard in the configuration); link-local addresses and metadata services never are.",
 	"not_allowed":      "Add the target to allowed_targets of the module, if the module's credentials are meant for it.",
 	"unsupported":      "This place or program can't do that: use what the message names instead.",
 	"bad_target":       "Write the target as the module's prober wants it: a URL for http, host:port for tcp and grpc, a host for icmp, a resolver for dns.",

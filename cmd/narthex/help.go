@@ -21,6 +21,7 @@ func topics() map[string]string {
 	return map[string]string{
 		"serve":   serveHelp,
 		"agent":   agentHelp,
+		"probe":   probeHelp,
 		"logs":    logsManual(),
 		"push":    pushHelp,
 		"ledger":  ledgerHelp,

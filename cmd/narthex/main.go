@@ -48,6 +48,7 @@ func commands() []command {
 		{"serve", "take pushes, keep them, answer queries, show them", serve},
 		{"agent", "scrape targets and take pushes, and send all by remote write", agent},
 		{"push", "send counters, gauges, observations and files from a shell", pushCommand},
+		{"probe", "look at a target from outside, and say what is wrong with it", probeCommand},
 		{"logs", "make metrics of access logs, or try what they would be", logsCommand},
 		{"ledger", "look into totals, correct them, back them up", ledgerCommand},
 		{"verify", "find out what a remote-write backend can do", verifyCommand},
@@ -60,13 +61,19 @@ func commands() []command {
 	}
 }
 
-// exitError is an error with the code to exit with.
+// exitError is an error with the code to exit with. Without err there is nothing to
+// be said that was not printed before.
 type exitError struct {
 	code int
 	err  error
 }
 
-func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
 func (e *exitError) Unwrap() error { return e.err }
 
 func usageError(format string, args ...any) error {
@@ -106,6 +113,8 @@ func exitCode(err error, name string, w io.Writer) int {
 		return exitOK
 	case errors.Is(err, flag.ErrHelp):
 		return exitOK
+	case errors.As(err, &coded) && coded.err == nil:
+		return coded.code
 	case errors.As(err, &coded):
 		fmt.Fprintf(w, "narthex %s: %v\n", name, err)
 		return coded.code
