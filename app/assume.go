@@ -171,7 +171,7 @@ func (a *assumer) sessionName(p auth.Person, identity string) string {
 // sessionPolicy narrows what a session may do to reading the workspace, whatever
 // else the role allows.
 func sessionPolicy(address, region, arn string) string {
-	workspace := workspaceOf(address)
+	workspace := WorkspaceOf(address)
 	if workspace == "" {
 		return ""
 	}
@@ -183,8 +183,8 @@ func sessionPolicy(address, region, arn string) string {
 		parts[1], region, parts[4], workspace)
 }
 
-// workspaceOf returns the id of an Amazon Managed Prometheus's workspace.
-func workspaceOf(address string) string {
+// WorkspaceOf returns the id of an Amazon Managed Prometheus's workspace.
+func WorkspaceOf(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
 		return ""

@@ -64,7 +64,7 @@ func queryTransport(q config.Query) (http.RoundTripper, error) {
 		return carrier, err
 	}
 	s := q.SigV4
-	region := cmp.Or(s.Region, regionOf(q.URL))
+	region := cmp.Or(s.Region, RegionOf(q.URL))
 	service := "aps"
 	if strings.Contains(q.URL, "://monitoring.") { // CloudWatch's own PromQL
 		service = "monitoring"
@@ -87,8 +87,8 @@ func queryTransport(q config.Query) (http.RoundTripper, error) {
 	return newAssumer(q, region, service, carrier, own)
 }
 
-// regionOf returns the region that an AWS address names.
-func regionOf(address string) string {
+// RegionOf returns the region that an AWS address names.
+func RegionOf(address string) string {
 	_, host, _ := strings.Cut(address, "://")
 	host, _, _ = strings.Cut(host, "/")
 	if parts := strings.Split(host, "."); len(parts) > 3 && parts[len(parts)-2] == "amazonaws" || len(parts) > 4 && parts[len(parts)-3] == "amazonaws" {

@@ -26,6 +26,7 @@ func topics() map[string]string {
 		"push":    pushHelp,
 		"ledger":  ledgerHelp,
 		"verify":  verifyHelp,
+		"viewer":  viewerHelp,
 		"token":   tokenHelp,
 		"check":   checkHelp,
 		"version": "usage: narthex version\n\nPrints the version.\n",

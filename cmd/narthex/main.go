@@ -52,6 +52,7 @@ func commands() []command {
 		{"logs", "make metrics of access logs, or try what they would be", logsCommand},
 		{"ledger", "look into totals, correct them, back them up", ledgerCommand},
 		{"verify", "find out what a remote-write backend can do", verifyCommand},
+		{"viewer", "print what AWS needs to know for the viewer", viewerCommand},
 		{"token", "make a bearer token for the configuration", tokenCommand},
 		{"check", "say what a configuration means, or what is wrong with it", check},
 		{"version", "print the version", func(_ context.Context, _ []string, t terminal) error {
