@@ -181,7 +181,7 @@ func (a *App) viewerStatus(w http.ResponseWriter, r *http.Request) {
 	if id, known := auth.FromContext(r.Context()); known {
 		out.Identity = &person{id.Name, id.Scopes.Names()}
 	}
-	out.Has.Push, out.Has.Store, out.Has.Logs, out.Has.Probes = true, a.o.Sink != nil, len(a.logSources) > 0, len(c.Probes.Targets) > 0
+	out.Has.Push, out.Has.Store, out.Has.Logs, out.Has.Probes = a.ledger != nil, a.o.Sink != nil, len(a.logSources) > 0, len(c.Probes.Targets) > 0
 	for _, o := range a.outlets {
 		out.Destinations = append(out.Destinations, o.config.Name)
 	}

@@ -89,7 +89,7 @@ func (e *CredentialsError) Error() string { return e.Err.Error() }
 func (e *CredentialsError) Unwrap() error { return e.Err }
 
 // relay hands an answer on.
-func (b *Backend) relay(w http.ResponseWriter, resp *http.Response, form url.Values, e endpoint) int {
+func (b *Backend) relay(w http.ResponseWriter, asked *http.Request, resp *http.Response, form url.Values, e endpoint) int {
 	in, err := decompressed(resp)
 	if err != nil {
 		return fail(w, &problem{http.StatusBadGateway, "unavailable", b.o.Name + ": " + err.Error()})
@@ -106,6 +106,11 @@ func (b *Backend) relay(w http.ResponseWriter, resp *http.Response, form url.Val
 		return fail(w, err)
 	}
 	jsonHeader(w)
+	w.Header().Set("Vary", "Accept-Encoding")
+	if len(body) > worthPacking && takesGzip(asked) {
+		w.Header().Set("Content-Encoding", "gzip")
+		body = packed(body)
+	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write(body) // an error means that the sender has left
@@ -129,6 +134,36 @@ func (b *Backend) whole(resp *http.Response, in io.Reader) ([]byte, error) {
 		return nil, &problem{http.StatusBadGateway, "unavailable", b.o.Name + " answered something else than Prometheus's JSON: check query.url"}
 	}
 	return buf.Bytes(), nil
+}
+
+// worthPacking is from how many bytes on an answer is compressed: what fits into
+// one packet is not.
+const worthPacking = 1400
+
+// packed returns the bytes as gzip.
+func packed(b []byte) []byte {
+	var out bytes.Buffer
+	z, err := gzip.NewWriterLevel(&out, gzip.BestSpeed)
+	if err != nil { // only for a level that does not exist
+		return b
+	}
+	_, _ = z.Write(b) // a bytes.Buffer takes all
+	_ = z.Close()
+	return out.Bytes()
+}
+
+// takesGzip reads Accept-Encoding (RFC 9110, section 12.5.3) as far as gzip is
+// named in it: who says * takes what is not compressed too.
+func takesGzip(r *http.Request) bool {
+	for coding := range strings.SplitSeq(strings.Join(r.Header.Values("Accept-Encoding"), ","), ",") {
+		name, params, _ := strings.Cut(coding, ";")
+		if strings.EqualFold(strings.TrimSpace(name), "gzip") {
+			_, q, weighed := strings.Cut(params, "q=")
+			weight, err := strconv.ParseFloat(strings.TrimSpace(q), 64)
+			return !weighed || err == nil && weight > 0
+		}
+	}
+	return false
 }
 
 func jsonHeader(w http.ResponseWriter) {

@@ -181,5 +181,5 @@ func (b *Backend) answer(w http.ResponseWriter, r *http.Request, name string, e 
 		return fail(w, b.unreachable(ctx, err))
 	}
 	defer resp.Body.Close()
-	return b.relay(w, resp, form, e)
+	return b.relay(w, r, resp, form, e)
 }

@@ -194,7 +194,7 @@ func TestHeaders(t *testing.T) {
 		t.Errorf("to the backend: %v", u.last)
 	}
 	got = slices.Sorted(maps.Keys(resp.Header))
-	if d := cmp.Diff([]string{"Cache-Control", "Content-Length", "Content-Type", "Date", "X-Content-Type-Options"}, got); d != "" {
+	if d := cmp.Diff([]string{"Cache-Control", "Content-Length", "Content-Type", "Date", "Vary", "X-Content-Type-Options"}, got); d != "" {
 		t.Errorf("back (-want +got):\n%s", d)
 	}
 	if resp.Header.Get("Cache-Control") != "no-store" {

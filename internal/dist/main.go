@@ -1,5 +1,5 @@
-// Dist builds what is deployed: a zip file of cmd/bootstrap for each processor
-// that Lambda has, and their checksums.
+// Dist builds what is deployed: zip files of cmd/bootstrap and cmd/bootstrap-view
+// for each processor that Lambda has, and their checksums.
 //
 //	go run ./internal/dist [-o DIRECTORY] [ARCHITECTURE…]
 //
@@ -41,37 +41,39 @@ func dist(dir string, architectures []string, report io.Writer) error {
 		return err
 	}
 	var sums strings.Builder
-	for _, arch := range architectures {
-		program, err := build(arch)
-		if err != nil {
-			return err
+	for _, function := range []string{"bootstrap", "bootstrap-view"} {
+		for _, arch := range architectures {
+			program, err := build(function, arch)
+			if err != nil {
+				return err
+			}
+			packed, err := pack(program)
+			if err != nil {
+				return err
+			}
+			name := function + "-" + arch + ".zip"
+			if err := os.WriteFile(filepath.Join(dir, name), packed, 0o644); err != nil {
+				return err
+			}
+			fmt.Fprintf(&sums, "%x  %s\n", sha256.Sum256(packed), name)
+			fmt.Fprintf(report, "%s: %.2f MiB, unzipped %.2f MiB\n", filepath.Join(dir, name), mebi(packed), mebi(program))
 		}
-		packed, err := pack(program)
-		if err != nil {
-			return err
-		}
-		name := "bootstrap-" + arch + ".zip"
-		if err := os.WriteFile(filepath.Join(dir, name), packed, 0o644); err != nil {
-			return err
-		}
-		fmt.Fprintf(&sums, "%x  %s\n", sha256.Sum256(packed), name)
-		fmt.Fprintf(report, "%s: %.2f MiB, unzipped %.2f MiB\n", filepath.Join(dir, name), mebi(packed), mebi(program))
 	}
 	return os.WriteFile(filepath.Join(dir, "SHA256SUMS"), []byte(sums.String()), 0o644)
 }
 
 func mebi(b []byte) float64 { return float64(len(b)) / (1 << 20) }
 
-// build returns the program for an architecture. The tags leave out what the
+// build returns a program for an architecture. The tags leave out what the
 // function does not use: the protocol of retired runtimes and HTTP/2.
-func build(arch string) ([]byte, error) {
+func build(function, arch string) ([]byte, error) {
 	tmp, err := os.MkdirTemp("", "narthex-dist-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(tmp)
 	path := filepath.Join(tmp, "bootstrap")
-	cmd := exec.Command("go", "build", "-trimpath", "-tags", "lambda.norpc,nethttpomithttp2", "-ldflags=-s -w -buildid=", "-o", path, "./cmd/bootstrap")
+	cmd := exec.Command("go", "build", "-trimpath", "-tags", "lambda.norpc,nethttpomithttp2", "-ldflags=-s -w -buildid=", "-o", path, "./cmd/"+function)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOAMD64=v1", "GOARM64=v8.0")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

@@ -68,10 +68,10 @@ func goTool(t *testing.T, args ...string) []byte {
 
 // linked returns the packages that the function links, each with the path of
 // its module ("" for the standard library and for our own).
-func linked(t *testing.T) map[string]string {
+func linked(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	modules := map[string]string{}
-	dec := json.NewDecoder(bytes.NewReader(goTool(t, "list", "-tags", lambdaTags, "-deps", "-json=ImportPath,Module", "./"+bootstrap)))
+	dec := json.NewDecoder(bytes.NewReader(goTool(t, "list", "-tags", lambdaTags, "-deps", "-json=ImportPath,Module", "./"+dir)))
 	for {
 		var p struct {
 			ImportPath string
@@ -94,9 +94,9 @@ func linked(t *testing.T) map[string]string {
 
 // listed returns the modules in the function's deps.txt: a module and the
 // reason for it on each line.
-func listed(t *testing.T) []string {
+func listed(t *testing.T, dir string) []string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(root(t), bootstrap, "deps.txt"))
+	text, err := os.ReadFile(filepath.Join(root(t), dir, "deps.txt"))
 	if err != nil {
 		t.Fatalf("the list of what the function links: %v", err)
 	}
@@ -107,40 +107,51 @@ func listed(t *testing.T) []string {
 		}
 		name, reason, _ := strings.Cut(line, " ")
 		if len(strings.Fields(reason)) < 2 {
-			t.Errorf("%s/deps.txt:%d: %s has no reason behind it", bootstrap, i+1, name)
+			t.Errorf("%s/deps.txt:%d: %s has no reason behind it", dir, i+1, name)
 		}
 		modules = append(modules, name)
 	}
 	return modules
 }
 
-func TestBootstrapLinksWhatIsListed(t *testing.T) {
+func TestBootstrapLinksWhatIsListed(t *testing.T) { linksWhatIsListed(t, bootstrap) }
+
+func linksWhatIsListed(t *testing.T, dir string) {
+	t.Helper()
 	var got []string
-	for _, m := range linked(t) {
+	for _, m := range linked(t, dir) {
 		if m != "" {
 			got = append(got, m)
 		}
 	}
 	slices.Sort(got)
 	got = slices.Compact(got)
-	if diff := cmp.Diff(listed(t), got); diff != "" {
-		t.Errorf("%s/deps.txt (-) is not what the function links (+), in order:\n%s\nA new module needs a line with its reason, or another way.", bootstrap, diff)
+	if diff := cmp.Diff(listed(t, dir), got); diff != "" {
+		t.Errorf("%s/deps.txt (-) is not what the function links (+), in order:\n%s\nA new module needs a line with its reason, or another way.", dir, diff)
 	}
 }
 
-func TestBootstrapLinksNothingHeavy(t *testing.T) {
-	for p := range linked(t) {
+func TestBootstrapLinksNothingHeavy(t *testing.T) { linksNone(t, bootstrap, unlinkable) }
+
+func linksNone(t *testing.T, dir string, unlinkable []string) {
+	t.Helper()
+	for p := range linked(t, dir) {
 		for _, prefix := range unlinkable {
 			if within(p, prefix) {
-				t.Errorf("%s reaches %s: see `go list -deps ./%s` for the way there", bootstrap, p, bootstrap)
+				t.Errorf("%s reaches %s: see `go list -deps ./%s` for the way there", dir, p, dir)
 			}
 		}
 	}
 }
 
 func TestBootstrapSize(t *testing.T) {
+	keepsTo(t, bootstrap, strippedBudget, zippedBudget)
+}
+
+func keepsTo(t *testing.T, dir string, strippedBudget, zippedBudget int) {
+	t.Helper()
 	out := filepath.Join(t.TempDir(), "bootstrap")
-	goTool(t, "build", "-tags", lambdaTags, "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", out, "./"+bootstrap)
+	goTool(t, "build", "-tags", lambdaTags, "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", out, "./"+dir)
 	binary, err := os.ReadFile(out)
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +161,7 @@ func TestBootstrapSize(t *testing.T) {
 		t.Fatal(err)
 	}
 	figures := fmt.Sprintf("%s for linux/arm64: %.2f MiB stripped (budget %.2f), %.2f MiB zipped (budget %.2f)",
-		bootstrap, mebi(len(binary)), mebi(strippedBudget), mebi(zipped), mebi(zippedBudget))
+		dir, mebi(len(binary)), mebi(strippedBudget), mebi(zipped), mebi(zippedBudget))
 	t.Log(figures)
 	if len(binary) > strippedBudget || zipped > zippedBudget {
 		t.Errorf("%s: over the budget; `go tool nm -size -sort size` of a build without -s tells what is large", figures)
