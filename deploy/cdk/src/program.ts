@@ -41,8 +41,8 @@ export interface ProgramProps {
 }
 
 /**
- * Program is one of narthex's functions: an executable for provided.al2023 with narthex.yml beside it, a role that
- * may write its own log and nothing else, and that log, which goes with the stack.
+ * Program is one of narthex's functions: an executable for provided.al2023, narthex.yml in a layer, a role that may
+ * write its own log and nothing else, and that log, which goes with the stack.
  */
 export class Program extends lambda.Function {
   constructor(scope: Construct, id: string, props: ProgramProps) {
@@ -65,7 +65,8 @@ export class Program extends lambda.Function {
       memorySize: props.memory,
       timeout: props.timeout,
       reservedConcurrentExecutions: props.concurrency,
-      environment: {...inline(props), ...props.environment},
+      environment: {...configuration(props), ...props.environment},
+      layers: typeof props.bundle === 'object' ? undefined : [layer(scope, id, props)],
       role,
       logGroup: log,
       loggingFormat: lambda.LoggingFormat.JSON,
@@ -79,25 +80,31 @@ export class Program extends lambda.Function {
   }
 }
 
-/** code is the program, with narthex.yml beside it unless it is uploaded already. */
-function code({program, bundle, settings}: ProgramProps, architecture: lambda.Architecture): lambda.Code {
-  const arch = architecture === lambda.Architecture.ARM_64 ? 'arm64' : 'amd64';
-  if (typeof bundle === 'object')
-    return lambda.Code.fromBucketV2(bundle.bucket, `${bundle.prefix}${program}-${arch}.zip`);
-  const from = path.join(bundle ?? path.join(import.meta.dirname, '../../../dist'), arch, program);
-  if (!fs.existsSync(from)) {
-    throw new Error(`${from} is not there: run make dist, or say with bundle where the functions are`);
+/** code is the zip file that make dist made, as it is. */
+function code({program, bundle}: ProgramProps, architecture: lambda.Architecture): lambda.Code {
+  const zip = `${program}-${architecture === lambda.Architecture.ARM_64 ? 'arm64' : 'amd64'}.zip`;
+  if (typeof bundle === 'object') return lambda.Code.fromBucketV2(bundle.bucket, bundle.prefix + zip);
+  const file = path.join(bundle ?? path.join(import.meta.dirname, '../../../dist'), zip);
+  if (!fs.existsSync(file)) {
+    throw new Error(`${file} is not there: run make dist, or say with bundle where the functions are`);
   }
-  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'narthex-bundle-'));
-  fs.copyFileSync(from, path.join(dir, 'bootstrap'));
-  fs.chmodSync(path.join(dir, 'bootstrap'), 0o755);
-  fs.writeFileSync(path.join(dir, 'narthex.yml'), JSON.stringify(settings, null, 2) + '\n'); // JSON is YAML
-  return lambda.Code.fromAsset(dir);
+  return lambda.Code.fromAsset(file);
 }
 
-/** inline is the environment that stands for narthex.yml where the program is uploaded. */
-function inline({bundle, settings}: ProgramProps): Record<string, string> {
-  if (typeof bundle !== 'object') return {};
+/** layer has narthex.yml, which Lambda unpacks into /opt. */
+function layer(scope: Construct, id: string, {settings, architecture}: ProgramProps): lambda.LayerVersion {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'narthex-settings-'));
+  fs.writeFileSync(path.join(dir, 'narthex.yml'), JSON.stringify(settings, null, 2) + '\n'); // JSON is YAML
+  return new lambda.LayerVersion(scope, `${id}Settings`, {
+    code: lambda.Code.fromAsset(dir),
+    compatibleArchitectures: [architecture ?? lambda.Architecture.ARM_64],
+    description: 'narthex.yml',
+  });
+}
+
+/** configuration is the environment that says where narthex.yml is, or what would be in it. */
+function configuration({bundle, settings}: ProgramProps): Record<string, string> {
+  if (typeof bundle !== 'object') return {NARTHEX_CONFIG: '/opt/narthex.yml'};
   if (bundle.config === undefined) return {NARTHEX_CONFIG: JSON.stringify(settings)};
   const {roles, mode} = settings.lambda as {roles: string[]; mode: string};
   return {

@@ -11,8 +11,9 @@ export function summary(t: Template, dir: string): string {
   const blocks = Object.entries(t.Resources).map(([id, r]) => {
     const p = plain(r.Properties ?? {}, name) as Record<string, any>;
     const lines = [`${name(id)}: ${r.Type}${r.DeletionPolicy ? ` (${r.DeletionPolicy})` : ''}`];
-    const asset = p['Code']?.S3Key as string | undefined;
+    const asset = (p['Code'] ?? p['Content'])?.S3Key as string | undefined;
     delete p['Code'];
+    delete p['Content'];
     lines.push(...Object.entries(p).flatMap(([k, v]) => property(k, v)));
     const file = asset && path.join(dir, `asset.${asset.replace(/\.zip$/, '')}`, 'narthex.yml');
     if (file && fs.existsSync(file)) {

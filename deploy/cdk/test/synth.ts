@@ -18,8 +18,7 @@ export interface Resource {
 export function bundle(): string {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'narthex-dist-'));
   for (const program of ['bootstrap', 'bootstrap-view']) {
-    fs.mkdirSync(path.join(dir, 'arm64'), {recursive: true});
-    fs.writeFileSync(path.join(dir, 'arm64', program), program);
+    fs.writeFileSync(path.join(dir, `${program}-arm64.zip`), program);
   }
   return dir;
 }
