@@ -88,10 +88,13 @@ type Config struct {
 	Auth Auth
 	// Viewer is the page (viewer).
 	Viewer Viewer
+	// Lambda is what only the Lambda function reads (lambda).
+	Lambda Lambda
 
-	name  string         // the file's, for Explain
-	set   map[string]int // option -> the line that sets it
-	notes []string       // about settings that have no effect
+	name  string            // the file's, for Explain
+	set   map[string]int    // option -> the line that sets it
+	given map[string]string // option -> what else than the file sets it
+	notes []string          // about settings that have no effect
 }
 
 // Name returns the name of the file, "" without one.
@@ -130,6 +133,10 @@ type Ledger struct {
 	// Horizon is how long the ids of pushes are remembered (horizon, default
 	// 24h). A retry within it counts once; what is older is refused.
 	Horizon time.Duration
+	// State is where the Lambda function keeps the totals (state, default none):
+	// s3://bucket/prefix, dynamodb://table/prefix or file:path. The program keeps
+	// them under Data.
+	State string
 }
 
 // Push is how pushes are understood.
@@ -215,5 +222,6 @@ func Default() *Config {
 		},
 		Viewer: Viewer{PricePerMillionSamples: 0.09, PricePerBillionQuerySamples: 0.1, Currency: "USD",
 			SignIn: SignIn{Scopes: []string{"email", "profile"}, Session: 12 * hour}},
+		Lambda: Lambda{Groups: 1, Telemetry: true},
 	}
 }

@@ -68,7 +68,7 @@ func TestFull(t *testing.T) {
 		Storage: config.Storage{Retention: 90 * 24 * time.Hour, OutOfOrderTimeWindow: 0},
 		Ledger: config.Ledger{
 			Settle: 30 * time.Second, Heartbeat: 90 * time.Second, Idle: 90 * time.Minute,
-			Forget: 7 * 24 * time.Hour, Horizon: 36 * time.Hour,
+			Forget: 7 * 24 * time.Hour, Horizon: 36 * time.Hour, State: "dynamodb://table/prefix",
 		},
 		Push: config.Push{Preset: "article", EMF: config.EMF{Namespace: "prefix", Buckets: "default", Unitless: "histogram"}},
 		Limits: config.Limits{
@@ -94,11 +94,16 @@ func TestFull(t *testing.T) {
 			AllowedTargets: []string{"https://*.example/*"},
 			Targets: []config.ProbeTarget{
 				{Name: "shop", Target: "https://shop.example", Module: "web", Hostname: "www", Every: 30 * time.Second, Timeout: 3 * time.Second,
-					Labels: narthex.Labels{{Name: "team", Value: "shop"}}, Regions: []string{"eu-west-1"}, Line: 46},
-				{Name: "tcp.example:443", Target: "tcp.example:443", Module: "http_2xx", Every: 15 * time.Second, Timeout: 5 * time.Second, Line: 47},
+					Labels: narthex.Labels{{Name: "team", Value: "shop"}}, Regions: []string{"eu-west-1"}, Line: 47},
+				{Name: "tcp.example:443", Target: "tcp.example:443", Module: "http_2xx", Every: 15 * time.Second, Timeout: 5 * time.Second, Line: 48},
 			},
 		},
-		Viewer:    config.Viewer{PricePerMillionSamples: 0.2, Currency: "CHF", SignIn: config.SignIn{Scopes: []string{"email", "profile"}, Session: 12 * time.Hour}},
+		Viewer: config.Viewer{PricePerMillionSamples: 0.2, Currency: "CHF", SignIn: config.SignIn{Scopes: []string{"email", "profile"}, Session: 12 * time.Hour}},
+		Lambda: config.Lambda{
+			Roles: []string{"push", "fold"}, Mode: "queue", Queue: "https://sqs.eu-central-1.amazonaws.com/1/pushes", Bodies: "s3://bucket/bodies",
+			ScheduleQueue: "https://sqs.eu-central-1.amazonaws.com/1/ticks", Groups: 4,
+			Relay: config.Relay{URL: "https://narthex.example", Authorization: "ssm:/narthex/relay"}, AllowUnauthenticated: true,
+		},
 		UTF8Names: true,
 		Hosts:     []string{"narthex.example", "10.0.0.1", "fd00::1"},
 	}
@@ -154,7 +159,7 @@ logs: []
 modules_file: ""
 modules: {}
 probes: {every: 1m, timeout: 10s, region: "", job: probe, concurrency: 100, guard: {private: true, loopback: true, allow: [], deny: []}, allowed_targets: [], targets: []}
-ledger: {settle: 5m, heartbeat: 2m, idle: 1h, forget: 30d, horizon: 24h}
+ledger: {settle: 5m, heartbeat: 2m, idle: 1h, forget: 30d, horizon: 24h, state: ""}
 push: {preset: "", rules: [], group_ttl: [], time: [], emf: {namespace: label, buckets: native, unitless: gauge}}
 otlp: {translation_strategy: UnderscoreEscapingWithSuffixes, promote_resource_attributes: [], keep_identifying_resource_attributes: false, promote_scope_metadata: false,
   convert_histograms_to_nhcb: false}
@@ -168,6 +173,7 @@ web_config_file: ""
 auth: {tokens: [], users: {}, oidc: [], gateway: []}
 viewer: {price_per_million_samples: 0.09, price_per_billion_query_samples: 0.1, currency: USD, external_url: "",
   sign_in: {issuer: "", client_id: "", client_secret: "", scopes: [email, profile], session: 12h, keys: [], ca_file: ""}}
+lambda: {roles: [], mode: "", queue: "", bodies: "", schedule_queue: "", groups: 1, relay: {url: "", authorization: ""}, allow_unauthenticated: false, telemetry: true}
 `
 	got, err := config.Parse("x.yml", []byte(text), nil)
 	if err != nil {

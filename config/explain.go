@@ -17,6 +17,9 @@ func (c *Config) Explain(w io.Writer) error {
 		if line := c.set[o.path]; line > 0 {
 			from = fmt.Sprintf("%s:%d", c.name, line)
 		}
+		if name := c.given[o.path]; name != "" {
+			from = name
+		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", o.path, o.in(c), from, o.help)
 	}
 	if err := t.Flush(); err != nil {

@@ -80,6 +80,10 @@ var options = []option{
 		"After how long without a change a total is dropped."},
 	{"ledger.horizon", func(c *Config) value { return duration{&c.Ledger.Horizon, time.Hour, 30 * day} },
 		"How long ids of pushes are remembered: a retry within it counts once, anything older is refused."},
+	{"ledger.state", func(c *Config) value {
+		return place{&c.Ledger.State, "s3://bucket/prefix", []string{"s3://", "dynamodb://", "file:"}}
+	},
+		"Where the Lambda function keeps the totals: s3://bucket/prefix, dynamodb://table/prefix or file:path; narthex serve keeps them under data."},
 	{"push.preset", func(c *Config) value { return oneOf{&c.Push.Preset, []string{"article"}} },
 		"Rules that come after your own: article adds up series whose names end in _total."},
 	{"push.rules", func(c *Config) value { return rules{&c.Push.Rules} },
@@ -176,6 +180,28 @@ var options = []option{
 		"Keys that seal sessions: the first one seals, the others still open; without any, one is made and kept in the data directory."},
 	{"viewer.sign_in.ca_file", func(c *Config) value { return filePath{&c.Viewer.SignIn.CAFile} },
 		"The authorities of the issuer's TLS certificate."},
+	{"lambda.roles", func(c *Config) value { return roleWords{&c.Lambda.Roles} },
+		"What the Lambda function does; without any, all that the rest of the file has what for (docs/serverless.md)."},
+	{"lambda.mode", func(c *Config) value { return oneOf{&c.Lambda.Mode, []string{"queue", "direct"}} },
+		"Whether pushes are sent to the queue or folded at once; without it, queue if there is one."},
+	{"lambda.queue", func(c *Config) value { return queueAddress(&c.Lambda.Queue) },
+		"The SQS queue that pushes are sent to."},
+	{"lambda.bodies", func(c *Config) value { return place{&c.Lambda.Bodies, "s3://bucket/prefix", []string{"s3://"}} },
+		"Where pushes go that are too large for a message of the queue, which has their address then."},
+	{"lambda.schedule_queue", func(c *Config) value { return queueAddress(&c.Lambda.ScheduleQueue) },
+		"The SQS queue whose delayed messages make ticks below a minute (scrape_interval)."},
+	{"lambda.groups", func(c *Config) value { return count{&c.Lambda.Groups, 1, 256} },
+		"Over how many values a new store spreads the totals."},
+	{"lambda.relay.url", func(c *Config) value {
+		return place{&c.Lambda.Relay.URL, "https://narthex.example", []string{"https://", "http://"}}
+	},
+		"The narthex that the function hands pushes to, instead of a ledger of its own."},
+	{"lambda.relay.authorization", func(c *Config) value { return optionalSecret{secret{&c.Lambda.Relay.Authorization}} },
+		"The header Authorization that this narthex is sent."},
+	{"lambda.allow_unauthenticated", func(c *Config) value { return boolean{&c.Lambda.AllowUnauthenticated} },
+		"Lets anybody in whom neither AWS (AWS_IAM, an authorizer) nor auth identifies."},
+	{"lambda.telemetry", func(c *Config) value { return boolean{&c.Lambda.Telemetry} },
+		"Whether series of the function itself (narthex_function_…) are written with the others."},
 }
 
 // relations are what must hold between two durations.

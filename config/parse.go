@@ -10,7 +10,6 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"narthex/internal/message"
-	"narthex/internal/yamldoc"
 )
 
 // maxFile is how large a file may be, in bytes.
@@ -35,29 +34,7 @@ func Load(path string, env func(string) (string, bool)) (*Config, error) {
 // Parse reads data, the content of the file with the name, as [Load] does. Data
 // without content gives the default.
 func Parse(name string, data []byte, env func(string) (string, bool)) (*Config, error) {
-	c := Default()
-	c.name, c.set = name, make(map[string]int)
-	r := &reader{Reader: yamldoc.NewReader(name), env: env, config: c, wrong: make(map[string]bool)}
-	if len(data) > maxFile {
-		r.add(0, fmt.Sprintf("the file is larger than %s", FormatSize(maxFile)))
-		return nil, r.Err()
-	}
-	root, ok := r.Document(data)
-	if ok && root != nil {
-		r.section("", root)
-	}
-	if ok {
-		r.relations()
-		r.otlp()
-		r.signIn()
-	}
-	for _, check := range r.later {
-		check()
-	}
-	if err := r.Err(); err != nil {
-		return nil, err
-	}
-	return c, nil
+	return Read(Input{Name: name, Data: data, Env: env})
 }
 
 // section reads the mapping at the path, which is "" for the whole file.

@@ -12,7 +12,7 @@ type Error = yamldoc.Error
 // reader walks through a file's nodes and collects what is wrong with them.
 type reader struct {
 	*yamldoc.Reader
-	env    func(string) (string, bool)
+	input  Input
 	config *Config
 	wrong  map[string]bool // settings that have a problem
 	later  []func()        // checks for when all is read

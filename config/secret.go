@@ -12,7 +12,8 @@ import (
 
 // Secret is a password, token or key. It shows itself as <secret> wherever it
 // is printed, logged or encoded; convert it to a string to use it. In the file,
-// ${NAME} in it stands for the environment's variable and $$ for a dollar.
+// ${NAME} in it stands for the environment's variable and $$ for a dollar; one
+// that then begins with ssm: or secretsmanager: is kept there ([Input]).
 type Secret string
 
 const hidden = "<secret>"
@@ -45,7 +46,10 @@ func (v secret) read(r *reader, path string, n *yaml.Node) {
 	if !ok {
 		return
 	}
-	expanded, err := expand(s, r.env)
+	expanded, err := expand(s, r.input.Env)
+	if err == nil && r.input.Secret != nil && reference(expanded) {
+		expanded, err = r.input.Secret(expanded)
+	}
 	if err != nil {
 		r.errorf(n, path, "%v", err)
 		return
@@ -53,7 +57,7 @@ func (v secret) read(r *reader, path string, n *yaml.Node) {
 	*v.p = Secret(expanded)
 }
 func (v secret) String() string { return orNone(v.p.String()) }
-func (v secret) wants() string  { return "a secret such as ${NAME}" }
+func (v secret) wants() string  { return "a secret such as ${NAME} or ssm:/name" }
 
 // expand puts the environment's variables in the place of ${NAME}. Its errors
 // never have the text, which may be a secret.

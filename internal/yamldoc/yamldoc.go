@@ -60,6 +60,13 @@ func NewReader(name string) *Reader { return &Reader{name: name} }
 // Name returns the file's name.
 func (r *Reader) Name() string { return r.name }
 
+// Rename has problems told under another name, until back is called.
+func (r *Reader) Rename(name string) (back func()) {
+	old := r.name
+	r.name = name
+	return func() { r.name = old }
+}
+
 // Problems returns how many were found so far.
 func (r *Reader) Problems() int { return len(r.problems) }
 
