@@ -218,43 +218,25 @@ func (a *App) routes() http.Handler {
 	mux := http.NewServeMux()
 	c := a.o.Config
 	receipts := a.stats.CounterVec("narthex_push_requests_total", "Requests to push, by the answer's status code.", "code")
-	var rules []push.Rule
-	for _, r := range c.Rules() {
-		rules = append(rules, push.Rule(r))
-	}
-	var ttls []push.TTLRule
-	for _, r := range c.Push.GroupTTL {
-		ttls = append(ttls, push.TTLRule(r))
-	}
-	limits, times := a.limiter(), a.timePolicy()
+	limits, times := NewLimiter(c, func(identity, id string) bool {
+		_, ok := a.ledger.Lookup(identity, id)
+		return ok
+	}), NewTimePolicy(c)
+	limits.Register(&a.stats)
+	times.Register(&a.stats)
 	stages := func(next narthex.Sink) narthex.Sink { return times.Before(limits.Before(next)) }
 	samples, describe := a.samples(stages)
-	push.Mount(mux, push.Options{
-		Sink:    stages(a.ledger),
-		Samples: samples, Describe: describe,
-		Lookup: func(_ context.Context, identity, id string) (push.Outcome, bool, error) {
-			written, ok := a.ledger.Lookup(identity, id)
-			return push.Outcome{Written: written}, ok, nil
-		},
-		SourceLabel: c.Limits.SourceLabel,
-		Names: narthex.NameScheme{
-			UTF8: c.UTF8Names, MaxLabels: c.Limits.LabelsPerSeries,
-			MaxName: c.Limits.LabelNameLength, MaxValue: c.Limits.LabelValueLength,
-		},
-		Limits:  push.Limits{Body: c.Limits.Body, Series: seriesPerPush(&c.Limits)},
-		Rules:   rules,
-		Layouts: c.Histograms, GroupTTL: ttls,
-		OTLP:     a.otlpOptions(),
-		EMF:      emfOptions(c),
-		Groups:   a.groups,
-		Identity: identityOf,
-		ReadsAll: readsAll,
-		Build:    map[string]string{"version": a.o.Version, "goVersion": runtime.Version()},
-		Horizon:  c.Ledger.Horizon,
-		Now:      a.o.Now,
-		Logger:   a.o.Logger,
-		Observe:  func(code int, _ *push.Receipt) { receipts(fmt.Sprint(code)).Add(1) },
-	})
+	o := PushOptions(c)
+	o.Sink, o.Samples, o.Describe = stages(a.ledger), samples, describe
+	o.Lookup = func(_ context.Context, identity, id string) (push.Outcome, bool, error) {
+		written, ok := a.ledger.Lookup(identity, id)
+		return push.Outcome{Written: written}, ok, nil
+	}
+	o.Groups, o.Identity, o.ReadsAll = a.groups, IdentityOf, readsAll
+	o.Build = map[string]string{"version": a.o.Version, "goVersion": runtime.Version()}
+	o.Now, o.Logger = a.o.Now, a.o.Logger
+	o.Observe = func(code int, _ *push.Receipt) { receipts(fmt.Sprint(code)).Add(1) }
+	push.Mount(mux, o)
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "narthex is healthy.") })
 	mux.HandleFunc("GET /-/ready", a.ready)
 	mux.HandleFunc("GET /metrics", a.metrics)

@@ -17,11 +17,19 @@ import (
 // authenticate lets a request through if its sender may do what it asks for,
 // and puts the identity into its context.
 func (a *App) authenticate(next http.Handler) http.Handler {
-	x := a.o.Access
-	if x == nil {
+	if a.o.Access == nil {
 		return next
 	}
 	refused := a.stats.CounterVec("narthex_auth_refused_total", "Requests that were refused because of who sent them, or because that was not known.", "reason")
+	return a.o.Access.Guard(next, func(reason string, r *http.Request) {
+		refused(reason).Add(1)
+		a.o.Logger.Debug("a request was refused", "reason", reason, "method", r.Method, "path", r.URL.Path, "from", r.RemoteAddr)
+	})
+}
+
+// Guard lets a request through if its sender may do what it asks for, and puts
+// the identity into its context ([IdentityOf]). refused is told of the others.
+func (x *Access) Guard(next http.Handler, refused func(reason string, r *http.Request)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		wanted := wantedScopes(r.Method, r.URL.Path)
 		if wanted == open || !x.Required() {
@@ -46,10 +54,12 @@ func (a *App) authenticate(next http.Handler) http.Handler {
 		} else {
 			reason = x.refuse(w, r, err)
 		}
-		refused(string(reason)).Add(1)
-		a.o.Logger.Debug("a request was refused", "reason", string(reason), "method", r.Method, "path", r.URL.Path, "from", r.RemoteAddr)
+		refused(string(reason), r)
 	})
 }
+
+// Open reports whether a request needs no scope.
+func Open(r *http.Request) bool { return wantedScopes(r.Method, r.URL.Path) == open }
 
 // refuse answers a sender who was not identified and returns the reason.
 func (x *Access) refuse(w http.ResponseWriter, r *http.Request, err error) auth.Reason {
@@ -206,8 +216,8 @@ func wantedScopes(method, path string) auth.Scopes {
 	return auth.Admin
 }
 
-// identityOf returns who sent a request, and the labels that this forces.
-func identityOf(r *http.Request) (string, narthex.Labels) {
+// IdentityOf returns who sent a request, and the labels that this forces.
+func IdentityOf(r *http.Request) (string, narthex.Labels) {
 	id, _ := auth.FromContext(r.Context())
 	return id.Name, id.Labels
 }

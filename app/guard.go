@@ -76,7 +76,7 @@ func (a *App) admit(next http.Handler) http.Handler {
 			return
 		}
 		weight := max(weightOf(r, limit), 4<<10)
-		who, _ := identityOf(r)
+		who, _ := IdentityOf(r)
 		if !room.take(r.Context(), who, weight) {
 			busy().Add(1)
 			w.Header().Set("Retry-After", "2")

@@ -11,10 +11,9 @@ import (
 	"narthex/pipeline"
 )
 
-// limiter returns what bounds the senders. What the ledger has taken before goes
-// on to it as it is.
-func (a *App) limiter() *pipeline.Limiter {
-	c := a.o.Config
+// NewLimiter returns what bounds the senders. What was taken before, as known
+// tells by a push's identity and id, goes on as it is; known may be nil.
+func NewLimiter(c *config.Config, known func(identity, id string) bool) *pipeline.Limiter {
 	most := seriesPerPush(&c.Limits)
 	o := pipeline.LimiterOptions{
 		Default:     senderLimits(c.Limits.SenderLimits, most),
@@ -25,17 +24,12 @@ func (a *App) limiter() *pipeline.Limiter {
 		Keep:        forcedLabels(c.Auth),
 		Idle:        c.Ledger.Idle,
 		MaxSeries:   2 * c.Limits.Series,
-		Known: func(identity, id string) bool {
-			_, ok := a.ledger.Lookup(identity, id)
-			return ok
-		},
+		Known:       known,
 	}
 	for identity := range c.Limits.Identities {
 		o.Identities[identity] = senderLimits(c.Limits.Of(identity), most)
 	}
-	l := pipeline.NewLimiter(o)
-	l.Register(&a.stats)
-	return l
+	return pipeline.NewLimiter(o)
 }
 
 // senderLimits returns a sender's limits. Of the series of a push the doors take
@@ -90,17 +84,15 @@ func forcedLabels(c config.Auth) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
-// timePolicy returns what changes samples' times.
-func (a *App) timePolicy() *pipeline.TimePolicy {
+// NewTimePolicy returns what changes samples' times.
+func NewTimePolicy(c *config.Config) *pipeline.TimePolicy {
 	var rules []pipeline.TimeRule
-	for _, r := range a.o.Config.Push.Time {
+	for _, r := range c.Push.Time {
 		rules = append(rules, pipeline.TimeRule{
 			Match: r.Match, Identity: r.Identity, Policy: pipeline.Policy(r.Policy), MaxAge: r.MaxAge, MaxFuture: r.MaxFuture,
 		})
 	}
-	p := pipeline.NewTimePolicy(rules)
-	p.Register(&a.stats)
-	return p
+	return pipeline.NewTimePolicy(rules)
 }
 
 // mostUsages is how many senders and sources the status names.

@@ -1,10 +1,13 @@
 package app
 
-import "narthex/otlp"
+import (
+	"narthex/config"
+	"narthex/otlp"
+)
 
 // otlpOptions is how OpenTelemetry's metrics are translated.
-func (a *App) otlpOptions() otlp.Options {
-	c := a.o.Config.OTLP
+func otlpOptions(cfg *config.Config) otlp.Options {
+	c := cfg.OTLP
 	strategy, _ := otlp.ParseStrategy(c.TranslationStrategy) // the configuration was checked
 	return otlp.Options{
 		Strategy:                          strategy,

@@ -19,16 +19,21 @@ const maxFile = 1 << 20
 // os.LookupEnv) for ${NAME} in secrets. The errors are all that was found, one
 // *[Error] each, joined in the order of the lines.
 func Load(path string, env func(string) (string, bool)) (*Config, error) {
+	return ReadFile(path, Input{Env: env})
+}
+
+// ReadFile reads the file at path, which is also its name, as [Read] does.
+func ReadFile(path string, in Input) (*Config, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
+	in.Name = path
+	if in.Data, err = io.ReadAll(io.LimitReader(f, maxFile+1)); err != nil {
 		return nil, fmt.Errorf("read the configuration: %w", err)
 	}
-	return Parse(path, data, env)
+	return Read(in)
 }
 
 // Parse reads data, the content of the file with the name, as [Load] does. Data

@@ -71,7 +71,7 @@ func serve(ctx context.Context, args []string, t terminal) error {
 	}
 	// The embedded store tells each step of its start; its warnings are enough.
 	storeLog, _ := logger(t.err, *format, level(*debug, slog.LevelWarn))
-	c, err := load(*file)
+	c, err := loadToRun(ctx, *file)
 	if err != nil {
 		return err
 	}
@@ -225,12 +225,26 @@ func gather(w io.Writer, reg *prometheus.Registry) error {
 	return nil
 }
 
-// load reads the configuration; no file means the defaults.
+// load reads the configuration to look at it; no file means the defaults.
 func load(file string) (*config.Config, error) {
+	return loadWith(file, config.Input{Env: os.LookupEnv})
+}
+
+// loadToRun reads it to run the program by it, with the secrets that it refers
+// to.
+func loadToRun(ctx context.Context, file string) (*config.Config, error) {
+	c, err := loadWith(file, config.Input{Env: os.LookupEnv, Secret: app.Secrets(ctx)})
+	if err == nil && c.Ledger.State != "" {
+		return nil, usageError("%s: ledger.state is where the Lambda function has its totals; this program keeps them under data: leave it out, or give each a file of its own", file)
+	}
+	return c, err
+}
+
+func loadWith(file string, in config.Input) (*config.Config, error) {
 	if file == "" {
 		return config.Default(), nil
 	}
-	c, err := config.Load(file, os.LookupEnv)
+	c, err := config.ReadFile(file, in)
 	if err != nil {
 		return nil, &exitError{exitUsage, err}
 	}

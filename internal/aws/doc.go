@@ -1,6 +1,6 @@
 // Package aws speaks to the few AWS services that narthex needs, with nothing
-// but the standard library: S3, SQS, DynamoDB and STS, and any other service
-// through a transport that signs (Amazon Managed Prometheus is "aps").
+// but the standard library: S3, SQS, DynamoDB, STS, what secrets are kept in (SSM's
+// parameters, Secrets Manager), and any other service through a transport that signs (Amazon Managed Prometheus is "aps").
 //
 //	s, err := aws.Open(aws.Options{})      // region, endpoints and credentials as the environment has them
 //	s3 := s.S3()

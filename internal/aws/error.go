@@ -13,7 +13,8 @@ import (
 
 // What an [Error] may be, for errors.Is.
 var (
-	// ErrNotFound: there is no such object, bucket, queue, table or role.
+	// ErrNotFound: there is no such object, bucket, queue, table, role, parameter or
+	// secret.
 	ErrNotFound = errors.New("not found")
 	// ErrPrecondition: the object or item is not as the condition wants it, or
 	// another request is changing it at the same time.
@@ -78,7 +79,7 @@ func (e *Error) Unwrap() error { return e.Err }
 func (e *Error) Is(target error) bool {
 	switch target {
 	case ErrNotFound:
-		return e.Status == http.StatusNotFound || oneOf(e.Code, "ResourceNotFoundException", "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
+		return e.Status == http.StatusNotFound || oneOf(e.Code, "ResourceNotFoundException", "ParameterNotFound", "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
 	case ErrPrecondition:
 		return e.Status == http.StatusPreconditionFailed || e.Status == http.StatusConflict || e.Code == "ConditionalCheckFailedException"
 	case ErrNotModified:

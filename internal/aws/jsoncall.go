@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -8,9 +9,11 @@ import (
 	"time"
 )
 
-// jsonCall is a request in the AWS JSON 1.0 protocol, which SQS and DynamoDB
-// speak: the operation in X-Amz-Target, a JSON document each way.
+// jsonCall is a request in the AWS JSON protocols, 1.0 of SQS and DynamoDB and 1.1
+// of SSM and Secrets Manager: the operation in X-Amz-Target, a JSON document each
+// way.
 type jsonCall struct {
+	version              string // "" is 1.0
 	target, op, resource string
 	in, out              any // out may be nil
 	limit                int64
@@ -24,7 +27,7 @@ func (c *client) json(ctx context.Context, j jsonCall) error {
 	}
 	a, err := c.do(ctx, call{
 		op: j.op, resource: j.resource, method: http.MethodPost, body: body, limit: j.limit, wait: j.wait,
-		header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}, "X-Amz-Target": {j.target + "." + j.op}},
+		header: http.Header{"Content-Type": {"application/x-amz-json-" + cmp.Or(j.version, "1.0")}, "X-Amz-Target": {j.target + "." + j.op}},
 	})
 	if err != nil || j.out == nil {
 		return err

@@ -122,7 +122,11 @@ func (s *Session) endpoint(name string) (u *url.URL, own bool, err error) {
 	if name == "sts" {
 		o.Endpoint = ""
 	}
-	text := cmp.Or(o.Endpoint, o.Getenv("AWS_ENDPOINT_URL_"+strings.ToUpper(name)), o.Getenv("AWS_ENDPOINT_URL"), s.profile["endpoint_url"])
+	variable := "AWS_ENDPOINT_URL_" + strings.ToUpper(name)
+	if name == "secretsmanager" { // as the SDKs spell it
+		variable = "AWS_ENDPOINT_URL_SECRETS_MANAGER"
+	}
+	text := cmp.Or(o.Endpoint, o.Getenv(variable), o.Getenv("AWS_ENDPOINT_URL"), s.profile["endpoint_url"])
 	if strings.EqualFold(o.Getenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"), "true") {
 		text = o.Endpoint
 	}
