@@ -2,12 +2,13 @@ package function
 
 import (
 	"context"
+	"io"
 	"net/http"
 
 	"narthex"
-	"narthex/internal/aws"
+	"narthex/app"
 	"narthex/internal/reply"
-	"narthex/lambda"
+	"narthex/pipeline"
 	"narthex/push"
 	"narthex/queue"
 )
@@ -20,95 +21,112 @@ var doors = []string{
 }
 
 // routes returns what the function answers HTTP requests with.
-func (s *serverless) routes() http.Handler {
+func (n *instance) routes() (http.Handler, error) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /-/healthy", healthy)
+	mux.HandleFunc("/", n.unknownPath)
+	if n.c.Lambda.Plays("push") {
+		if err := n.mountPush(mux); err != nil {
+			return nil, err
+		}
+	}
+	return n.front(mux), nil
+}
+
+// mountPush adds the doors that pushes come in by.
+func (n *instance) mountPush(mux *http.ServeMux) error {
+	if n.c.Lambda.Relay.URL != "" {
+		up, err := newUpstream(n.c.Lambda.Relay)
+		if err != nil {
+			return err
+		}
+		mux.Handle("/api/v1/push", newRelay(up, n.logger))
+		return nil
+	}
+	sink, err := n.sink()
+	if err != nil {
+		return err
+	}
+	limits, times := app.NewLimiter(n.c, nil), app.NewTimePolicy(n.c)
+	o := app.PushOptions(n.c)
+	o.Sink, o.Lookup, o.Identity, o.Logger, o.Now = times.Before(limits.Before(sink)), n.lookup, n.identity, n.logger, n.o.Now
+	o.ReadsAll = func(*http.Request) bool { return false }
+	inner := http.NewServeMux()
+	push.Mount(inner, o)
+	for _, door := range doors {
+		mux.HandleFunc(door, func(w http.ResponseWriter, r *http.Request) {
+			inner.ServeHTTP(w, r.WithContext(pipeline.Delivery(r.Context())))
+		})
+	}
+	return nil
+}
+
+// unknownPath says what there is.
+func (n *instance) unknownPath(w http.ResponseWriter, _ *http.Request) {
+	what := "POST /api/v1/push, /api/v1/emf, /api/v1/write and /v1/metrics, GET /api/v1/receipts/<id>, a Pushgateway's pushes, and GET /-/healthy"
+	switch {
+	case !n.c.Lambda.Plays("push"):
+		what = "GET /-/healthy, for it does not have the role push (lambda.roles)"
+	case n.c.Lambda.Relay.URL != "":
+		what = "POST /api/v1/push and GET /-/healthy; ask the narthex behind it for anything else"
+	}
+	reply.Error(w, http.StatusNotFound, "not_found", "this function answers "+what)
+}
+
+func healthy(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = io.WriteString(w, "narthex is healthy.\n") // to memory
+}
+
+// brokenRoutes answers the doors with why nothing can be taken, for as long as
+// the configuration is wrong: the senders keep what they have.
+func brokenRoutes(err error) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /-/healthy", healthy)
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		reply.Error(w, http.StatusNotFound, "not_found",
-			"this function answers POST /api/v1/push, /api/v1/emf, /api/v1/write and /v1/metrics, GET /api/v1/receipts/<id>, a Pushgateway's pushes, and GET /-/healthy")
+		reply.Error(w, http.StatusNotFound, "not_found", "this function answers GET /-/healthy alone, until its configuration is right")
 	})
-	sink, err := s.sink()
-	if err != nil {
-		unavailable(mux, doors, err)
-		return mux
-	}
-	inner := http.NewServeMux()
-	push.Mount(inner, push.Options{
-		Sink:     sink,
-		Lookup:   s.lookup,
-		Names:    narthex.NameScheme{UTF8: true, MaxLabels: 150, MaxName: 128, MaxValue: 2048},
-		Identity: identity,
-		ReadsAll: func(*http.Request) bool { return false },
-		Logger:   s.logger,
-	})
-	for _, door := range doors {
-		mux.Handle(door, inner)
-	}
-	return mux
-}
-
-// unavailable answers the paths with why nothing can be taken, for as long as
-// the settings are wrong: the senders keep what they have.
-func unavailable(mux *http.ServeMux, paths []string, err error) {
-	for _, path := range paths {
+	for _, path := range doors {
 		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", "60")
 			reply.Error(w, http.StatusServiceUnavailable, "unavailable", "pushes can't be taken: "+err.Error())
 		})
 	}
+	return mux
 }
 
 // sink returns where pushes go.
-func (s *serverless) sink() (narthex.Sink, error) {
-	if s.broken != nil {
-		return nil, s.broken
-	}
+func (n *instance) sink() (narthex.Sink, error) {
 	direct := narthex.SinkFunc(func(ctx context.Context, b *narthex.Batch) error {
-		l, err := s.ledger(ctx)
+		l, err := n.ledger(ctx)
 		if err != nil {
 			return err
 		}
 		return l.Write(ctx, b)
 	})
-	if s.direct {
+	if n.c.Lambda.Direct() {
 		return direct, nil
 	}
-	session, err := aws.Open(aws.Options{})
+	session, err := n.session()
 	if err != nil {
 		return nil, err
 	}
-	q := &queue.Sink{SQS: session.SQS(), URL: s.queue}
-	if s.state != "" {
+	q := &queue.Sink{SQS: session.SQS(), URL: n.c.Lambda.Queue}
+	if n.c.Ledger.State != "" {
 		q.Direct = direct
 	}
 	return q, nil
 }
 
 // lookup says what became of a push. A function that only queues can't tell.
-func (s *serverless) lookup(ctx context.Context, identity, id string) (push.Outcome, bool, error) {
-	if s.state == "" {
+func (n *instance) lookup(ctx context.Context, identity, id string) (push.Outcome, bool, error) {
+	if n.c.Ledger.State == "" {
 		return push.Outcome{}, false, nil
 	}
-	l, err := s.ledger(ctx)
+	l, err := n.ledger(ctx)
 	if err != nil {
 		return push.Outcome{}, false, err
 	}
 	o, ok, err := l.Lookup(ctx, identity, id)
 	return push.Outcome{Written: o.Written, Rejected: o.Rejected, Refused: o.Refused}, ok, err
-}
-
-// identity says who sent a request, by what stands in front of the function has
-// found out. Ids of two identities never meet.
-func identity(r *http.Request) (string, narthex.Labels) {
-	c, ok := lambda.CallerOf(r.Context())
-	if !ok {
-		return "", nil
-	}
-	switch c.Kind {
-	case "iam":
-		return "iam:" + c.Claims["arn"], nil
-	case "jwt":
-		return "jwt:" + c.Claims["iss"] + " " + c.Claims["sub"], nil
-	}
-	return c.Kind + ":" + c.Claims["principalId"], nil
 }

@@ -1,54 +1,119 @@
-// Package function makes the Lambda function of its settings: which events it
+// Package function makes the Lambda function of a configuration: which events it
 // answers, and with what. cmd/bootstrap runs it on Lambda, narthex invoke on any
 // machine.
 //
-// With a ledger of its own, the same function is three, or one:
+// The configuration is narthex.yml, the program's own, with a section lambda:
+// see [Options.Config] for where it comes from. What a function does are its
+// roles, which may all be one function's or each that of another:
 //
-//	pushes (HTTP) are sent to the queue, or counted at once
-//	the queue's batches are folded into the totals
-//	the command or schedule "tick" writes the totals out by remote write
+//	push   requests: a push is checked and sent to the queue, or counted at once
+//	fold   the queue's batches are folded into the totals
+//	tick   the schedule writes the totals out by remote write
+//	logs   S3 and CloudWatch Logs bring access logs, which are counted
 //
-//	NARTHEX_STATE             where the totals are: s3://bucket/prefix or dynamodb://table/prefix
-//	NARTHEX_QUEUE             URL of the SQS queue that pushes are sent to
-//	NARTHEX_MODE              queue (the default if there is a queue) or direct
-//	NARTHEX_GROUPS            how many values a new store spreads the totals over, 1 to 256; default 1
-//	NARTHEX_LOGS              access logs that it is told of, as under logs in a configuration, or a file with one
-//	NARTHEX_INTERVAL          the distance of ticks, default 1m: how often the schedule comes
-//	NARTHEX_REMOTE_WRITE_URL  where samples go
-//	NARTHEX_REMOTE_WRITE_SIGV4          region to sign for; an Amazon Managed Prometheus's is known
-//	NARTHEX_REMOTE_WRITE_AUTHORIZATION  header Authorization, for others
+// Without a ledger of its own a function is the push door in front of another
+// narthex (lambda.relay). Either way GET /-/healthy answers 200.
 //
-// In front of another narthex it checks POST /api/v1/push, and acknowledges it
-// once the other has done so. A push keeps its id and its bytes on the way, so
-// that a retry is recognised whichever instance of the function it meets:
-//
-//	NARTHEX_URL                     where the other narthex is, such as https://narthex.example
-//	NARTHEX_UPSTREAM_AUTHORIZATION  sent to it as the header Authorization, if set
-//
-// Either way GET /-/healthy answers 200. docs/serverless.md has the whole.
+// Nothing runs between invocations, and what an invocation begins ends before
+// its deadline. docs/serverless.md tells how to set it up.
 package function
 
 import (
+	"context"
 	"log/slog"
+	"sync"
+	"time"
 
+	"narthex"
 	"narthex/lambda"
 )
 
 // Options are what a function is made of.
 type Options struct {
+	// Config says where the configuration is, instead of NARTHEX_CONFIG: a path,
+	// s3://bucket/key, ssm:/name, secretsmanager:name, or the YAML itself. If both
+	// are empty it is narthex.yml in the directory LAMBDA_TASK_ROOT, if there is
+	// one. Other variables (NARTHEX_STATE and so on) come after what it says.
+	Config string
 	// Getenv gives the environment's variables, as os.Getenv does.
 	Getenv func(string) string
-	Logger *slog.Logger
+	// RequestID returns Lambda's id of an invocation; nil knows none.
+	RequestID func(context.Context) string
+	// Version is what requests call this build.
+	Version string
+	Logger  *slog.Logger
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
 }
 
-// New returns the function. Settings that are wrong are told to the log and to
-// those who push, who are to try again.
-func New(o Options) *lambda.Function {
-	f := &lambda.Function{Logger: o.Logger}
-	if own(o.Getenv) {
-		newServerless(o.Getenv, o.Logger).setUp(f)
-	} else {
-		f.HTTP = routes(o.Getenv, o.Logger)
+// Function answers the events of one instance of the Lambda function. Its
+// methods may be called from several goroutines.
+type Function struct {
+	o Options
+
+	mu     sync.Mutex
+	ready  *lambda.Function // once the configuration is read, or known to be wrong
+	failed error            // why the configuration can't be had
+}
+
+// New returns the function. It reads nothing yet.
+func New(o Options) *Function {
+	if o.Now == nil {
+		o.Now = time.Now
 	}
-	return f
+	return &Function{o: o}
+}
+
+// Prepare reads the configuration. What is wrong with it is told to the log, and
+// to those who push, who are to try again. If it can't be had now, each
+// invocation tries again.
+func (f *Function) Prepare(ctx context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ready != nil {
+		return f.failed
+	}
+	c, err := f.o.read(ctx)
+	var n *instance
+	if err == nil {
+		n, err = newInstance(c, f.o)
+	}
+	if f.failed = err; err == nil {
+		f.ready = n.function()
+		return nil
+	}
+	f.o.Logger.Error("the configuration is wrong or can't be had, and nothing is taken", "err", err)
+	if narthex.KindOf(err) != narthex.Unavailable {
+		f.ready = broken(err, f.o)
+	}
+	return err
+}
+
+// Invoke answers one event; see [lambda.Function.Invoke].
+func (f *Function) Invoke(ctx context.Context, event []byte) ([]byte, error) {
+	f.mu.Lock()
+	ready := f.ready
+	f.mu.Unlock()
+	if ready == nil {
+		ready = f.prepared(ctx)
+	}
+	return ready.Invoke(ctx, event)
+}
+
+// prepared tries to read the configuration, with half of the time that there is
+// for the invocation.
+func (f *Function) prepared(ctx context.Context) *lambda.Function {
+	half := ctx
+	if end, ok := ctx.Deadline(); ok {
+		var stop context.CancelFunc
+		half, stop = context.WithTimeout(ctx, time.Until(end)/2)
+		defer stop()
+	}
+	err := f.Prepare(half)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ready == nil {
+		return broken(err, f.o)
+	}
+	return f.ready
 }

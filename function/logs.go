@@ -8,7 +8,8 @@ import (
 	"time"
 
 	"narthex"
-	"narthex/internal/aws"
+	"narthex/app"
+	"narthex/config"
 	"narthex/lambda"
 	"narthex/logs"
 	"narthex/shard"
@@ -17,45 +18,43 @@ import (
 
 // access is the access logs that the function is told of.
 type access struct {
-	s    *serverless
-	list []logSource
+	n *instance
 
 	mu      sync.Mutex
 	sources map[string]*logs.Source // by name, opened at first use
-	s3      *aws.S3
 }
 
 // setUpLogs has the function count the logs that it is told of.
-func (s *serverless) setUpLogs(f *lambda.Function) {
-	list, err := readLogs(s.logs)
-	if err != nil {
-		s.logger.Error("the logs' settings are wrong, and no log is counted", "err", err)
-		err = narthex.Errorf(narthex.Unavailable, "the logs' settings are wrong: %w", err)
-		f.Object = func(context.Context, lambda.Object) error { return err }
-		f.CloudWatch = func(context.Context, []byte) error { return err }
-		return
-	}
-	a := &access{s: s, list: list, sources: make(map[string]*logs.Source)}
+func (n *instance) setUpLogs(f *lambda.Function) {
+	a := &access{n: n, sources: make(map[string]*logs.Source)}
 	f.Object, f.CloudWatch = a.object, a.cloudWatch
 }
 
+// list returns the configured sources; without any there is one with all
+// defaults, which takes whatever the function is told of.
+func (a *access) list() []config.LogSource {
+	if len(a.n.c.Logs) == 0 {
+		return []config.LogSource{{Source: "logs", SamplingRate: 100}}
+	}
+	return a.n.c.Logs
+}
+
 // source returns the source that is for the address, the one with the longest
-// from that it begins with, and the ledger's store.
+// from that it begins with.
 func (a *access) source(ctx context.Context, address string) (*logs.Source, error) {
-	var best *logSource
+	var best *config.LogSource
 	var known []string
-	for i := range a.list {
-		c := &a.list[i]
+	for _, c := range a.list() {
 		known = append(known, c.From)
 		if strings.HasPrefix(address, c.From) && (best == nil || len(c.From) > len(best.From)) {
-			best = c
+			best = &c
 		}
 	}
 	if best == nil {
 		slices.Sort(known)
-		return nil, narthex.Errorf(narthex.Invalid, "%s is from none of the logs that NARTHEX_LOGS tells of: there are %s", address, strings.Join(known, ", "))
+		return nil, narthex.Errorf(narthex.Invalid, "%s is from none of the configured logs: there are %s", address, strings.Join(known, ", "))
 	}
-	l, err := a.s.ledger(ctx)
+	l, err := a.n.ledger(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -64,20 +63,17 @@ func (a *access) source(ctx context.Context, address string) (*logs.Source, erro
 	if s := a.sources[best.Source]; s != nil {
 		return s, nil
 	}
-	return a.open(ctx, best, l)
+	return a.open(ctx, *best, l)
 }
 
 // open opens a source.
-func (a *access) open(ctx context.Context, c *logSource, l *shard.Shards) (*logs.Source, error) {
-	store, err := state.Open(ctx, a.s.state, state.Options{})
+func (a *access) open(ctx context.Context, c config.LogSource, l *shard.Shards) (*logs.Source, error) {
+	store, err := state.Open(ctx, a.n.c.Ledger.State, state.Options{})
 	if err != nil {
 		return nil, narthex.Errorf(narthex.Unavailable, "%w", err)
 	}
-	o, err := c.options()
-	if err != nil {
-		return nil, err
-	}
-	o.Sink, o.Spread, o.Keep, o.Logger = l, l.Groups() > 1, store, a.s.logger
+	o := app.SourceOptions(a.n.c, c)
+	o.Sink, o.Spread, o.Keep, o.Logger = l, l.Groups() > 1, store, a.n.logger
 	o.Known = func(ctx context.Context, identity, id string) (bool, error) {
 		_, known, err := l.Lookup(ctx, identity, id)
 		return known, err
@@ -96,11 +92,11 @@ func (a *access) object(ctx context.Context, o lambda.Object) error {
 	if err != nil {
 		return err
 	}
-	s3, err := a.client()
+	session, err := a.n.session()
 	if err != nil {
 		return err
 	}
-	r, err := s.S3Object(ctx, s3, logs.S3Object{Bucket: o.Bucket, Key: o.Key, ETag: o.ETag, Time: o.Time})
+	r, err := s.S3Object(ctx, session.S3(), logs.S3Object{Bucket: o.Bucket, Key: o.Key, ETag: o.ETag, Time: o.Time})
 	return a.told(ctx, r, err)
 }
 
@@ -121,7 +117,7 @@ func (a *access) cloudWatch(ctx context.Context, data []byte) error {
 // told logs what became of an object.
 func (a *access) told(ctx context.Context, r *logs.Receipt, err error) error {
 	rep := &r.Report
-	log := a.s.logger.With("source", r.Source, "object", r.Name, "id", r.ID)
+	log := a.n.logger.With("source", r.Source, "object", r.Name, "id", r.ID)
 	switch {
 	case narthex.IsRejected(err):
 		log.ErrorContext(ctx, "a log is not counted, and would not be if it came again", "err", err)
@@ -138,18 +134,4 @@ func (a *access) told(ctx context.Context, r *logs.Receipt, err error) error {
 		log.WarnContext(ctx, "a series was refused", "series", x.Series, "reason", x.Reason)
 	}
 	return nil
-}
-
-// client returns what reads objects.
-func (a *access) client() (*aws.S3, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.s3 == nil {
-		session, err := aws.Open(aws.Options{})
-		if err != nil {
-			return nil, narthex.Errorf(narthex.Unavailable, "%w", err)
-		}
-		a.s3 = session.S3()
-	}
-	return a.s3, nil
 }

@@ -92,7 +92,7 @@ func (y *relay) write(ctx context.Context, b *narthex.Batch) error {
 		return err
 	}
 	if err == nil {
-		err = errors.New("the answer is a receipt for something else; check NARTHEX_URL")
+		err = errors.New("the answer is a receipt for something else; check lambda.relay.url")
 	}
 	y.logger.ErrorContext(ctx, "a push was not acknowledged", "request_id", lambda.RequestID(ctx), "id", b.ID, "err", err)
 	return narthex.Errorf(narthex.Unavailable,

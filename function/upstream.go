@@ -8,28 +8,18 @@ import (
 	"net/url"
 	"time"
 
+	"narthex/config"
 	"narthex/push"
 )
 
-// newUpstream returns the client of the narthex at the address, which it gives
-// the header Authorization if that is not empty. The address may be logged; that
-// is why it must not hold a password.
-func newUpstream(address, authorization string) (*push.Client, error) {
-	if address == "" {
-		return nil, errors.New("set the environment variable NARTHEX_URL to the address of the narthex that keeps them, such as https://narthex.example")
+// newUpstream returns the client of the narthex that pushes are handed to.
+func newUpstream(c config.Relay) (*push.Client, error) {
+	if u, err := url.Parse(c.URL); err != nil || u.Host == "" {
+		return nil, errors.New("lambda.relay.url is not a URL: want one such as https://narthex.example")
 	}
-	u, err := url.Parse(address)
-	switch {
-	case err != nil: // its text has the address
-		return nil, errors.New("the environment variable NARTHEX_URL is not a URL: want one such as https://narthex.example")
-	case u.Scheme != "http" && u.Scheme != "https", u.Host == "", u.RawQuery != "", u.Fragment != "":
-		return nil, errors.New("the environment variable NARTHEX_URL must be http:// or https://, a host, and at most a path")
-	case u.User != nil:
-		return nil, errors.New("the environment variable NARTHEX_URL has a user in it: put the credentials into NARTHEX_UPSTREAM_AUTHORIZATION")
-	}
-	return &push.Client{URL: address, HTTP: &http.Client{
+	return &push.Client{URL: c.URL, HTTP: &http.Client{
 		Timeout:   tryTimeout,
-		Transport: &upstream{authorization: authorization, next: http.DefaultTransport},
+		Transport: &upstream{authorization: string(c.Authorization), next: http.DefaultTransport},
 	}}, nil
 }
 
@@ -71,11 +61,11 @@ func misplaced(resp *http.Response) string {
 		return ""
 	case code == http.StatusOK, code == http.StatusBadRequest, code == http.StatusUnprocessableEntity:
 		if kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-			return "that is not narthex; check NARTHEX_URL"
+			return "that is not narthex; check lambda.relay.url"
 		}
 		return ""
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
-		return "check NARTHEX_UPSTREAM_AUTHORIZATION"
+		return "check lambda.relay.authorization"
 	}
-	return "check NARTHEX_URL"
+	return "check lambda.relay.url"
 }

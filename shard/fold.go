@@ -160,7 +160,7 @@ func (f *folding) group(ctx context.Context, key string, parts []part) error {
 		err error
 	}
 	var results []result
-	now, p := f.s.o.Now().UnixMilli(), f.s.o.Policy
+	now, p := f.s.o.Now().UnixMilli(), f.s.policy()
 	err = f.s.change(ctx, key, true, func(g *group) (save bool, err error) {
 		results = results[:0]
 		f.s.remembered(key, g.state)

@@ -35,7 +35,8 @@ type Options struct {
 	// Groups is how many values of the store they are spread over when the store
 	// is empty. Default 1, at most [ledger.Shards].
 	Groups int
-	// Policy says when samples are written.
+	// Policy says when samples are written. Its MaxSeries is for all groups: each
+	// takes its share of them.
 	Policy ledger.Policy
 	// Destinations take the samples, by name.
 	Destinations map[string]narthex.Sink
@@ -114,6 +115,16 @@ func Open(ctx context.Context, o Options) (*Shards, error) {
 
 // Groups returns how many values of the store the totals are spread over.
 func (s *Shards) Groups() int { return s.current().Groups }
+
+// policy is the policy of one group. Labels are spread by a hash, so that groups
+// are alike; a sixteenth more lets one be a little larger.
+func (s *Shards) policy() ledger.Policy {
+	p := s.o.Policy
+	if n := s.Groups(); n > 1 && p.MaxSeries > 0 {
+		p.MaxSeries = p.MaxSeries/n + p.MaxSeries/n/16 + 1
+	}
+	return p
+}
 
 // Stats returns counts.
 func (s *Shards) Stats() Stats {

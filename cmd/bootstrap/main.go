@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"time"
 
 	awslambda "github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -39,11 +40,17 @@ func run(args []string, getenv func(string) string, stdout, stderr io.Writer) er
 	logger := slog.New(slog.NewJSONHandler(stderr, nil))
 	slog.SetDefault(logger) // so that what the runtime client logs is JSON too
 	limitMemory(getenv)
-	f := function.New(function.Options{Getenv: getenv, Logger: logger})
-	f.RequestID = requestID
+	f := function.New(function.Options{Getenv: getenv, RequestID: requestID, Version: version(), Logger: logger})
+	ctx, stop := context.WithTimeout(context.Background(), initTime)
+	_ = f.Prepare(ctx) // it has told the log, and tells each invocation
+	stop()
 	awslambda.Start(f)
 	return nil
 }
+
+// initTime is how long reading the configuration may take. Lambda gives the
+// initialisation ten seconds, and starts it over if it takes longer.
+const initTime = 8 * time.Second
 
 // limitMemory keeps the collector from letting the heap grow beyond what the
 // function has: past it Lambda ends the process. A quarter is for the program

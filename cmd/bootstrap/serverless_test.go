@@ -19,19 +19,25 @@ func TestServerlessSettings(t *testing.T) {
 		env  []string
 		want string
 	}{
-		{[]string{"NARTHEX_STATE=file:x", "NARTHEX_URL=https://narthex.example"}, "set one or the other"},
-		{[]string{"NARTHEX_QUEUE=https://sqs/q", "NARTHEX_MODE=direct"}, "NARTHEX_STATE has to say where the totals are"},
-		{[]string{"NARTHEX_STATE=file:x", "NARTHEX_MODE=queue"}, "NARTHEX_QUEUE has to be the URL"},
-		{[]string{"NARTHEX_STATE=file:x", "NARTHEX_MODE=both"}, `NARTHEX_MODE is "both"`},
-		{[]string{"NARTHEX_STATE=file:x", "NARTHEX_GROUPS=257"}, `NARTHEX_GROUPS is "257": want a number from 1 to 256`},
-		{[]string{"NARTHEX_STATE=file:x", "NARTHEX_INTERVAL=1h"}, "want a duration from 1s to 5m"},
+		{[]string{"NARTHEX_STATE=file:x", "NARTHEX_URL=https://narthex.example"}, "give one or the other"},
+		{[]string{"NARTHEX_QUEUE=https://sqs/q", "NARTHEX_MODE=direct"}, "ledger.state has to say where the totals are"},
+		{[]string{"NARTHEX_STATE=file:x", "NARTHEX_MODE=queue"}, "lambda.queue has to be the URL"},
+		{[]string{"NARTHEX_STATE=file:x", "NARTHEX_MODE=both"}, `NARTHEX_MODE: lambda.mode: \"both\" is not known`},
+		{[]string{"NARTHEX_STATE=file:x", "NARTHEX_GROUPS=257"}, "NARTHEX_GROUPS: lambda.groups: 257 is above 256"},
+		{[]string{"NARTHEX_STATE=file:x", "NARTHEX_INTERVAL=1h"}, "NARTHEX_INTERVAL: scrape_interval: 1h is above 5m"},
 		{[]string{"NARTHEX_STATE=file:x", "NARTHEX_REMOTE_WRITE_URL=hunter2"}, "NARTHEX_REMOTE_WRITE_URL is not a URL"},
 		{[]string{"NARTHEX_STATE=file:x", "NARTHEX_REMOTE_WRITE_URL=https://aps-workspaces.eu-central-1.amazonaws.com/x", "NARTHEX_REMOTE_WRITE_AUTHORIZATION=Bearer hunter2"}, "does not go with"},
 		{[]string{"NARTHEX_QUEUE=https://sqs/q"}, "no AWS region is set"},
+		{[]string{"NARTHEX_CONFIG=none.yml"}, "none.yml"},
+		{[]string{"NARTHEX_CONFIG=ledger: {state: file:x, colour: red}"}, `NARTHEX_CONFIG:1: ledger: unknown key \"colour\"`},
+		{[]string{"NARTHEX_CONFIG=ledger: {state: file:x}\nscrape_configs: [{job_name: a, static_configs: [{targets: [a]}]}]"}, "nothing scrapes: narthex agent does"},
+		{[]string{"NARTHEX_CONFIG=s3://bucket/key"}, "no AWS region is set"},
+		{[]string{"NARTHEX_CONFIG=ssm:/x"}, "no AWS region is set"},
+		{nil, "ledger.state: say where the totals are"},
 	} {
 		f := start(t, program, c.env...)
 		r, _ := f.request(10*time.Second, "POST", "/api/v1/push", `{"gauges": [{"name": "a", "set": 1}]}`, map[string]string{"content-type": jsonType})
-		if got := receipt(t, r); r.StatusCode != 503 || got.ErrorType != "unavailable" || !strings.Contains(got.Error, c.want) || r.Headers["Retry-After"] == "" {
+		if got := receipt(t, r); r.StatusCode != 503 || got.ErrorType != "unavailable" || !strings.Contains(r.Body, c.want) || r.Headers["Retry-After"] == "" {
 			t.Errorf("%v: the answer is %+v, want 503 with %q", c.env, r, c.want)
 		}
 		out := f.invoke("request-1", 10*time.Second, []byte(`{"Records":[{"messageId":"m","body":"b","eventSource":"aws:sqs"}]}`))
@@ -47,6 +53,8 @@ func TestServerlessSettings(t *testing.T) {
 	}
 }
 
+const allowAnybody = "NARTHEX_ALLOW_UNAUTHENTICATED=true"
+
 // A function that has all roles and its totals in a directory.
 func TestServerlessDirect(t *testing.T) {
 	got := make(chan string, 100)
@@ -56,7 +64,7 @@ func TestServerlessDirect(t *testing.T) {
 		w.WriteHeader(http.StatusNoContent)
 	}))
 	t.Cleanup(store.Close)
-	f := start(t, build(t), "NARTHEX_STATE=file:"+t.TempDir(), "NARTHEX_INTERVAL=1s", "NARTHEX_REMOTE_WRITE_URL="+store.URL, "NARTHEX_REMOTE_WRITE_AUTHORIZATION=Bearer x")
+	f := start(t, build(t), allowAnybody, "NARTHEX_STATE=file:"+t.TempDir(), "NARTHEX_INTERVAL=1s", "NARTHEX_REMOTE_WRITE_URL="+store.URL, "NARTHEX_REMOTE_WRITE_AUTHORIZATION=Bearer x")
 	const one = `{"id": "id-1", "counters": [{"name": "a_total", "add": 1}]}`
 	post := func(body string) (reply, push.Receipt) {
 		t.Helper()
