@@ -4,6 +4,7 @@ GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
 FUZZTIME   ?= 60s
 ARCH       ?= arm64
 GO_BUILD    = CGO_ENABLED=0 go build -trimpath -ldflags="-s -w"
+LAMBDA_FLAGS = $(shell sed '/^\#/d' cmd/bootstrap/goflags.txt)
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -11,8 +12,8 @@ run: ## serve on 127.0.0.1:9091 with data under ./narthex-data
 	go run ./cmd/narthex serve
 build: ## bin/narthex for this machine, bin/bootstrap and bin/bootstrap-view for Lambda (on ARCH=arm64)
 	$(GO_BUILD) -o bin/narthex ./cmd/narthex
-	GOOS=linux GOARCH=$(ARCH) $(GO_BUILD) -tags lambda.norpc,nethttpomithttp2 -o bin/bootstrap ./cmd/bootstrap
-	GOOS=linux GOARCH=$(ARCH) $(GO_BUILD) -tags lambda.norpc,nethttpomithttp2 -o bin/bootstrap-view ./cmd/bootstrap-view
+	GOOS=linux GOARCH=$(ARCH) CGO_ENABLED=0 GOFLAGS="$(LAMBDA_FLAGS)" go build -o bin/bootstrap ./cmd/bootstrap
+	GOOS=linux GOARCH=$(ARCH) CGO_ENABLED=0 GOFLAGS="$(LAMBDA_FLAGS)" go build -o bin/bootstrap-view ./cmd/bootstrap-view
 dist: ## dist/bootstrap-*.zip for Lambda, the same bytes wherever they are built, and checksums
 	go run ./internal/dist
 test: ## Go's tests with the race detector, long ones scaled down

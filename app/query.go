@@ -46,7 +46,7 @@ func NewBackends(c *config.Config, o BackendOptions) (Backends, error) {
 		b, err := proxy.New(proxy.Options{
 			Name: q.Name, URL: q.URL, Transport: carrier, Format: o.Format, Parse: o.Parse,
 			Timeout: q.Timeout, MaxAnswer: q.MaxAnswer, MaxResults: q.MaxResults, MaxConcurrent: q.MaxConcurrent, MaxPerSender: q.MaxPerSender,
-			Sender:    func(r *http.Request) string { name, _ := identityOf(r); return name },
+			Sender:    func(r *http.Request) string { name, _ := IdentityOf(r); return name },
 			UserAgent: "narthex/" + o.Version, Stats: o.Stats, Logger: o.Logger,
 		})
 		if err != nil {

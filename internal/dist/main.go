@@ -64,8 +64,8 @@ func dist(dir string, architectures []string, report io.Writer) error {
 
 func mebi(b []byte) float64 { return float64(len(b)) / (1 << 20) }
 
-// build returns a program for an architecture. The tags leave out what the
-// function does not use: the protocol of retired runtimes and HTTP/2.
+// build returns a program for an architecture, built with the flags of
+// cmd/bootstrap/goflags.txt, which says why.
 func build(function, arch string) ([]byte, error) {
 	tmp, err := os.MkdirTemp("", "narthex-dist-")
 	if err != nil {
@@ -73,14 +73,34 @@ func build(function, arch string) ([]byte, error) {
 	}
 	defer os.RemoveAll(tmp)
 	path := filepath.Join(tmp, "bootstrap")
-	cmd := exec.Command("go", "build", "-trimpath", "-tags", "lambda.norpc,nethttpomithttp2", "-ldflags=-s -w -buildid=", "-o", path, "./cmd/"+function)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOAMD64=v1", "GOARM64=v8.0")
+	flags, err := goflags()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command("go", "build", "-ldflags=-s -w -buildid=", "-o", path, "./cmd/"+function)
+	cmd.Env = append(os.Environ(), "GOFLAGS="+flags, "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOAMD64=v1", "GOARM64=v8.0")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	if err := cmd.Run(); err != nil {
 		return nil, errors.Join(fmt.Errorf("go build for %s: %w", arch, err), errors.New(strings.TrimSpace(stderr.String())))
 	}
 	return os.ReadFile(path)
+}
+
+// goflags returns the flags that the functions are built with, as GOFLAGS has
+// them.
+func goflags() (string, error) {
+	text, err := os.ReadFile(filepath.Join("cmd", "bootstrap", "goflags.txt"))
+	if err != nil {
+		return "", fmt.Errorf("%w; run this in the repository's root", err)
+	}
+	var flags []string
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+			flags = append(flags, line)
+		}
+	}
+	return strings.Join(flags, " "), nil
 }
 
 // epoch is the earliest time that a zip file knows.
