@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -53,6 +54,21 @@ var stubborn = map[string]func(net.Conn){
 func patient() map[string]*probe.Module {
 	out := map[string]*probe.Module{}
 	add := func(name, prober string, change func(*probe.Module)) { out[name] = moduleOf(prober, change) }
+	add("http", "http", nil)
+	add("http, searching", "http", func(m *probe.Module) { m.HTTP.BodyNotMatches = []*regexp.Regexp{regexp.MustCompile("never")} })
+	add("http, tls", "http", func(m *probe.Module) { m.HTTP.FailIfNotSSL = true })
+	add("http, with a resolver", "http", func(m *probe.Module) { m.Resolver = "tcp://PEER" })
+	add("http, with retries", "http", func(m *probe.Module) { m.Retries = 3 })
+	add("http, all addresses", "http", func(m *probe.Module) { m.Addresses = "all" })
+	add("tcp, happy", "tcp", func(m *probe.Module) {
+		m.Addresses, m.TCP.Conversation = "happy", []probe.Step{expect("^never$")}
+	})
+	add("http, with a token", "http", func(m *probe.Module) {
+		m.HTTP.Client.OAuth2 = &probe.OAuth2{ClientID: "me", TokenURL: "http://PEER/token"}
+	})
+	add("http, through a proxy", "http", func(m *probe.Module) { m.HTTP.Client.Proxy.URL = "http://PEER" })
+	add("http, tls through a proxy", "http", func(m *probe.Module) { m.HTTP.FailIfNotSSL, m.HTTP.Client.Proxy.URL = true, "http://PEER" })
+	add("http, through socks", "http", func(m *probe.Module) { m.HTTP.Client.Proxy.URL = "socks5://PEER" })
 	add("tcp", "tcp", func(m *probe.Module) { m.TCP.Conversation = []probe.Step{expect("^never$")} })
 	add("tcp, bytes", "tcp", func(m *probe.Module) { m.TCP.Conversation = []probe.Step{{ExpectBytes: strings.Repeat("x", 16<<20)}} })
 	add("tcp, sending", "tcp", func(m *probe.Module) {
@@ -77,6 +93,9 @@ func TestDeadlines(t *testing.T) {
 	t.Run("peers", func(t *testing.T) {
 		for kind, serve := range stubborn {
 			for name, m := range patient() {
+				if strings.HasPrefix(name, "http, ") && kind != "silent" && kind != "endless" && os.Getenv("NARTHEX_ACCEPTANCE") == "" {
+					continue // all of them take their time
+				}
 				t.Run(name+" with a "+kind+" peer", func(t *testing.T) {
 					t.Parallel()
 					inTime(t, m, stubbornTarget(t, m, serve))
@@ -96,6 +115,13 @@ func TestDeadlines(t *testing.T) {
 				}
 			}))
 		})
+		for name, serve := range httpWithoutEnd {
+			t.Run("http with "+name, func(t *testing.T) {
+				t.Parallel()
+				m := patient()["http, searching"]
+				inTime(t, m, stubbornTarget(t, m, serve))
+			})
+		}
 		for name, send := range webSocketsWithoutEnd {
 			t.Run("websocket, "+name, func(t *testing.T) {
 				t.Parallel()
@@ -145,10 +171,51 @@ func stubbornTarget(t *testing.T, m *probe.Module, serve func(net.Conn)) string 
 		servePeer(t, l, serve)
 	}
 	target := l.Addr().String()
-	if m.Prober == "websocket" {
+	for _, address := range []*string{&m.Resolver, &m.HTTP.Client.Proxy.URL} {
+		*address = strings.Replace(*address, "PEER", target, 1)
+	}
+	if o := m.HTTP.Client.OAuth2; o != nil {
+		o.TokenURL = strings.Replace(o.TokenURL, "PEER", target, 1)
+	}
+	switch {
+	case m.Resolver != "":
+		target = "http://shop.example/"
+	case m.Prober == "websocket":
 		target = "ws://" + target
+	case m.HTTP.FailIfNotSSL:
+		target = "https://" + target
 	}
 	return target
+}
+
+// httpWithoutEnd are servers of HTTP that go on for ever in a way of their own.
+var httpWithoutEnd = map[string]func(net.Conn){
+	"a body that is never sent": func(c net.Conn) {
+		io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")
+		io.Copy(io.Discard, c)
+	},
+	"a body that drips":          forever("HTTP/1.1 200 OK\r\n\r\n", "x", 10*time.Millisecond),
+	"chunks that drip":           forever("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n", 10*time.Millisecond),
+	"a body without end":         forever("HTTP/1.1 200 OK\r\n\r\n", strings.Repeat("x", 16<<10), 0),
+	"headers without end":        forever("HTTP/1.1 200 OK\r\n", "X: "+strings.Repeat("x", 1000)+"\r\n", 0),
+	"headers that drip":          forever("HTTP/1.1 200 OK\r\n", "X: y\r\n", 10*time.Millisecond),
+	"informational answers":      forever("", "HTTP/1.1 103 Early Hints\r\n\r\n", 10*time.Millisecond),
+	"a status line without end":  forever("HTTP/1.1 200 ", strings.Repeat("x", 1000), 0),
+	"a connection that is reset": func(c net.Conn) { c.(*net.TCPConn).SetLinger(0) },
+}
+
+// forever sends a beginning, and then the same again and again.
+func forever(begin, again string, pause time.Duration) func(net.Conn) {
+	return func(c net.Conn) {
+		go io.Copy(io.Discard, c)
+		io.WriteString(c, begin)
+		for {
+			if _, err := io.WriteString(c, again); err != nil {
+				return
+			}
+			time.Sleep(pause) // it is what dripping means
+		}
+	}
 }
 
 // settle waits until there is no more of something than before.
