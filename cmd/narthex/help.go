@@ -25,6 +25,7 @@ func topics() map[string]string {
 		"logs":    logsManual(),
 		"push":    pushHelp,
 		"ledger":  ledgerHelp,
+		"lambda":  lambdaHelp,
 		"verify":  verifyHelp,
 		"viewer":  viewerHelp,
 		"token":   tokenHelp,

@@ -51,6 +51,7 @@ func commands() []command {
 		{"probe", "look at a target from outside, and say what is wrong with it", probeCommand},
 		{"logs", "make metrics of access logs, or try what they would be", logsCommand},
 		{"ledger", "look into totals, correct them, back them up", ledgerCommand},
+		{"lambda", "run the Lambda function on this machine, without an account", lambdaCommand},
 		{"verify", "find out what a remote-write backend can do", verifyCommand},
 		{"viewer", "print what AWS needs to know for the viewer", viewerCommand},
 		{"token", "make a bearer token for the configuration", tokenCommand},

@@ -243,7 +243,7 @@ func (i *Instance) finish(in *invocation, err error) {
 	o := &i.f.o
 	used := i.usage()
 	r := Report{
-		RequestID: in.id, Instance: i.id, MemorySize: int64(o.Memory) << 20, MaxMemory: used.memory,
+		RequestID: in.id, Event: in.event, Answer: in.result.Payload, Instance: i.id, MemorySize: int64(o.Memory) << 20, MaxMemory: used.memory,
 		Duration: time.Since(in.delivered), Response: in.at.Sub(in.delivered),
 		CPU: max(0, used.cpu-i.init.cpu), Throttled: used.throttled - i.throttled,
 	}

@@ -10,6 +10,8 @@ import (
 // Report says what an invocation took.
 type Report struct {
 	RequestID string
+	Event     []byte // what the function was invoked with
+	Answer    []byte // and what it answered, an error included
 	Instance  string // its ID
 	// Status is success, error (of the handler or of the runtime) or timeout.
 	Status    string
