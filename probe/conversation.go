@@ -23,8 +23,6 @@ const (
 	maxSaid = 10 << 20
 	// maxLogged is how many lines are in the log of the probe.
 	maxLogged = 100
-	// maxLabel is how much of what a peer sends may become a label's value.
-	maxLabel = 2 << 10
 )
 
 // conversation is what is said over a connection, line by line: the
@@ -109,7 +107,7 @@ func (c *conversation) expect(ctx context.Context, s Step) (string, error) {
 		}
 		said += len(line) + 1
 		if n < maxLogged {
-			c.t.log.Debug("Read line", "line", message.Clip(string(line), maxLabel))
+			c.t.log.Debug("Read line", "line", message.Clip(string(line), labelLimit))
 		}
 		if m := s.Expect.FindSubmatchIndex(line); m != nil {
 			c.t.log.Debug("Regexp matched", "regexp", s.Expect.String())
@@ -196,5 +194,5 @@ func (e *expectInfo) set(s Step, text []byte, match []int) {
 // labelText makes a label's value of what a peer has sent: valid UTF-8 of a
 // bounded length.
 func labelText(s string) string {
-	return message.Clip(strings.ToValidUTF8(s, "\uFFFD"), maxLabel)
+	return message.Clip(strings.ToValidUTF8(s, "\uFFFD"), labelLimit)
 }

@@ -183,7 +183,7 @@ func statusOf(r *http.Response) error {
 	if plain, err := url.PathUnescape(said); err == nil {
 		said = plain
 	}
-	return &grpcError{grpcCode(code), message.Clip(strings.ToValidUTF8(said, "\uFFFD"), maxLabel)}
+	return &grpcError{grpcCode(code), message.Clip(strings.ToValidUTF8(said, "\uFFFD"), labelLimit)}
 }
 
 // parseHealth reads a HealthCheckResponse.

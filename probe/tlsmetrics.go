@@ -7,12 +7,10 @@ import (
 	"encoding/hex"
 	"strings"
 	"time"
-
-	"narthex/internal/message"
 )
 
-// labelLimit is how many bytes of a certificate's text a label has at most: whoever
-// has the certificate made chooses it.
+// labelLimit is how many bytes of what a peer sends, in a certificate or in what it
+// says, a label has at most.
 const labelLimit = 2048
 
 // tlsMetrics sets what the exporter tells of a connection's certificates. For one
@@ -32,9 +30,9 @@ func (t *trial) tlsMetrics(s *shaken) {
 	t.gauge("probe_ssl_last_chain_info", "Contains SSL leaf certificate information",
 		"fingerprint_sha256", "subject", "issuer", "subjectalternative", "serialnumber").With(
 		hex.EncodeToString(sum[:]),
-		message.Clip(leaf.Subject.String(), labelLimit),
-		message.Clip(leaf.Issuer.String(), labelLimit),
-		message.Clip(strings.Join(leaf.DNSNames, ","), labelLimit),
+		labelText(leaf.Subject.String()),
+		labelText(leaf.Issuer.String()),
+		labelText(strings.Join(leaf.DNSNames, ",")),
 		hex.EncodeToString(leaf.SerialNumber.Bytes()),
 	).Set(1)
 	t.gauge("probe_tls_version_info", "Returns the TLS version used or NaN when unknown", "version").With(tls.VersionName(s.state.Version)).Set(1)

@@ -212,7 +212,7 @@ func (p *webSocketProbe) converse(ctx context.Context, s *webSocket) error {
 			if err != nil {
 				return webSocketFailure(ctx, PhaseResponse, err)
 			}
-			p.t.log.Debug("Read message", "message", message.Clip(strings.ToValidUTF8(string(text), "\uFFFD"), maxLabel))
+			p.t.log.Debug("Read message", "message", message.Clip(strings.ToValidUTF8(string(text), "\uFFFD"), labelLimit))
 			match := step.Expect.FindSubmatchIndex(text)
 			if match == nil {
 				p.regex.Set(1)
