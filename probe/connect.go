@@ -28,12 +28,15 @@ func (t *trial) endpoint(ctx context.Context, host, service string, ip IP, sourc
 			return to, from, failed(PhasePolicy, ReasonOther, "source_ip_address: %w", err)
 		}
 	}
+	addr, err := t.resolve(ctx, host, ip)
+	if err != nil {
+		return to, from, err
+	}
 	number, err := port(service)
 	if err != nil {
 		return to, from, failed(PhasePolicy, ReasonBadTarget, "the target's port: %w", err)
 	}
-	addr, err := t.resolve(ctx, host, ip)
-	return netip.AddrPortFrom(addr, number), from, err
+	return netip.AddrPortFrom(addr, number), from, nil
 }
 
 // endWith makes what is read from and written to conn fail when ctx ends. What it

@@ -38,17 +38,22 @@ type conversation struct {
 	startTLS func(ctx context.Context, conn net.Conn) (*tls.Conn, error)
 }
 
+// conversationMetrics returns the metrics that say what was not as expected. They
+// are 0 from the start, so that they do not come and go with the connection.
+func (t *trial) conversationMetrics() (regex, bytes *gauge) {
+	regex = t.gauge("probe_failed_due_to_regex", "Indicates if probe failed due to regex")
+	bytes = t.gauge("probe_failed_due_to_bytes", "Indicates if probe failed due to bytes")
+	regex.Set(0)
+	bytes.Set(0)
+	return regex, bytes
+}
+
 // converse takes the steps over a connection, which ends with ctx. The caller
 // closes it.
 func (t *trial) converse(ctx context.Context, conn net.Conn, steps []Step, startTLS func(context.Context, net.Conn) (*tls.Conn, error)) error {
 	defer endWith(ctx, conn)()
-	c := &conversation{
-		t: t, conn: conn, in: bufio.NewReaderSize(conn, 4<<10), info: newExpectInfo(t, steps), startTLS: startTLS,
-		regex: t.gauge("probe_failed_due_to_regex", "Indicates if probe failed due to regex"),
-		bytes: t.gauge("probe_failed_due_to_bytes", "Indicates if probe failed due to bytes"),
-	}
-	c.regex.Set(0)
-	c.bytes.Set(0)
+	c := &conversation{t: t, conn: conn, in: bufio.NewReaderSize(conn, 4<<10), info: newExpectInfo(t, steps), startTLS: startTLS}
+	c.regex, c.bytes = t.conversationMetrics()
 	for i, s := range steps {
 		t.log.Debug("Processing query response entry", "entry_number", i)
 		if err := c.step(ctx, s); err != nil {

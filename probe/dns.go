@@ -52,13 +52,6 @@ func probeDNS(ctx context.Context, t *trial) error {
 	return p.validate(answer)
 }
 
-// check returns what is wrong with a module, which would make all its probes
-// fail.
-func (m *DNSModule) check() error {
-	_, err := m.message()
-	return err
-}
-
 // message returns the query.
 func (m *DNSModule) message() (*dns.Msg, error) {
 	class, ok := dns.StringToClass[orElse(m.QueryClass, "IN")]
@@ -78,9 +71,6 @@ func (m *DNSModule) message() (*dns.Msg, error) {
 	case "udp", "tcp", "https":
 	default:
 		return nil, failed(PhasePolicy, ReasonOther, "transport_protocol: it is udp, tcp or https, and not %q", m.Transport)
-	}
-	if m.OverTLS && m.transport() == "udp" {
-		return nil, failed(PhasePolicy, ReasonOther, "dns_over_tls needs transport_protocol tcp, and it is udp")
 	}
 	q := &dns.Msg{Question: []dns.Question{{Name: dns.Fqdn(m.QueryName), Qtype: kind, Qclass: class}}}
 	q.RecursionDesired = m.Recursion
@@ -117,6 +107,9 @@ func (p *dnsProbe) ask(ctx context.Context) (*dns.Msg, error) {
 	begun := time.Now()
 	to, from, err := p.t.endpoint(ctx, host, port, p.m.IP, p.m.SourceAddress)
 	p.seconds.With("resolve").Add(time.Since(begun).Seconds())
+	if err == nil && p.m.OverTLS && p.m.transport() != "tcp" {
+		err = failed(PhasePolicy, ReasonOther, "dns_over_tls needs transport_protocol tcp, and it is %s", p.m.transport())
+	}
 	if err != nil {
 		return nil, err
 	}

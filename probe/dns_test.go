@@ -80,6 +80,13 @@ func nameServer(t *testing.T, network string, config *tls.Config, handle dns.Han
 		}
 		s.Listener = l
 	}
+	activate(t, s)
+	return address
+}
+
+// activate runs a name server until the test ends.
+func activate(t *testing.T, s *dns.Server) {
+	t.Helper()
 	started, done := make(chan struct{}), make(chan struct{})
 	s.NotifyStartedFunc = func() { close(started) }
 	go func() {
@@ -88,7 +95,6 @@ func nameServer(t *testing.T, network string, config *tls.Config, handle dns.Han
 	}()
 	<-started
 	t.Cleanup(func() { s.Shutdown(); <-done }) //nolint:errcheck // as above
-	return address
 }
 
 // dohServer serves DNS over HTTPS.
@@ -205,16 +211,8 @@ func TestDNS(t *testing.T) {
 // the answer; where it does not, the datagram is.
 func TestDNSTruncated(t *testing.T) {
 	alone := nameServer(t, "udp", nil, zone)
-	l, c := sameTCPAndUDP(t)
-	for _, s := range []*dns.Server{{Listener: l, Handler: dns.HandlerFunc(zone)}, {PacketConn: c, Handler: dns.HandlerFunc(zone)}} {
-		started, done := make(chan struct{}), make(chan struct{})
-		s.NotifyStartedFunc = func() { close(started) }
-		go func() { defer close(done); s.ActivateAndServe() }()
-		<-started
-		t.Cleanup(func() { s.Shutdown(); <-done })
-	}
 	m := moduleOf("dns", func(m *probe.Module) { m.DNS.QueryName, m.DNS.QueryType = "big.example", "A" })
-	both := runModule(t, m, l.Addr().String())
+	both := runModule(t, m, bothTransports(t))
 	wantVerdict(t, both, "ok")
 	wantMetrics(t, both, "probe_dns_answer_rrs 100", "probe_dns_truncated 1")
 	only := runModule(t, m, alone)

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/miekg/dns"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
@@ -282,4 +283,23 @@ func TestGRPCConnections(t *testing.T) {
 			t.Errorf("%s: the probe ends as %s, want %s: %v", name, got, c.want, r.Failure)
 		}
 	}
+}
+
+// TestGRPCDialsWhatWasResolved has a name that only the module's resolver knows. The
+// exporter resolves a name, and then dials the name again.
+func TestGRPCDialsWhatWasResolved(t *testing.T) {
+	_, port, err := net.SplitHostPort(healthServer(t, health.NewServer()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := nameServer(t, "udp", nil, func(w dns.ResponseWriter, q *dns.Msg) {
+		m := new(dns.Msg).SetReply(q)
+		if q.Question[0].Qtype == dns.TypeA {
+			m.Answer = []dns.RR{&dns.A{Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: 1}, A: net.IPv4(127, 0, 0, 1)}}
+		}
+		w.WriteMsg(m) //nolint:errcheck // the prober says what it has got
+	})
+	r := runModule(t, moduleOf("grpc", func(m *probe.Module) { m.Resolver = "udp://" + names }), "shop.test:"+port)
+	wantVerdict(t, r, "ok")
+	wantMetrics(t, r, "probe_ip_protocol 4")
 }

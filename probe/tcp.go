@@ -9,6 +9,7 @@ import (
 // probeTCP connects, and has the conversation of the module, if there is one.
 func probeTCP(ctx context.Context, t *trial) error {
 	m := &t.module.TCP
+	t.conversationMetrics()
 	host, port, err := net.SplitHostPort(t.target)
 	if err != nil {
 		return failed(PhasePolicy, ReasonBadTarget, "the target of a tcp probe is host:port: %w", err)

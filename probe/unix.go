@@ -10,6 +10,7 @@ import (
 // the conversation of the module, if there is one.
 func probeUnix(ctx context.Context, t *trial) error {
 	m := &t.module.Unix
+	t.conversationMetrics()
 	conn, err := t.net.dialUnix(ctx, t.target)
 	if err != nil {
 		return err

@@ -38,13 +38,19 @@ func probeWebSocket(ctx context.Context, t *trial) error {
 	for _, g := range []*gauge{p.upgraded, p.status, p.regex} {
 		g.Set(0)
 	}
-	u, err := webSocketURL(t.target)
+	u, err := url.Parse(t.target)
 	if err != nil {
-		return err
+		return failed(PhasePolicy, ReasonBadTarget, "%w", err)
+	}
+	if u.Hostname() == "" {
+		return failed(PhasePolicy, ReasonBadTarget, "the target of a websocket probe is ws://host/path or wss://host/path")
 	}
 	begun := time.Now()
 	addr, err := t.resolve(ctx, u.Hostname(), p.m.IP)
 	p.seconds.With("resolve").Add(time.Since(begun).Seconds())
+	if err == nil {
+		err = asHandshake(u)
+	}
 	if err != nil {
 		return err
 	}
@@ -77,26 +83,20 @@ func http1() (out http.Protocols) {
 	return out
 }
 
-// webSocketURL reads a target and returns the URL of its handshake.
-func webSocketURL(target string) (*url.URL, error) {
-	u, err := url.Parse(target)
-	if err != nil {
-		return nil, failed(PhasePolicy, ReasonBadTarget, "%w", err)
-	}
+// asHandshake makes the URL of the opening handshake of a WebSocket's.
+func asHandshake(u *url.URL) error {
 	switch {
-	case u.Hostname() == "":
-		return nil, failed(PhasePolicy, ReasonBadTarget, "the target of a websocket probe is ws://host/path or wss://host/path")
 	case u.User != nil:
-		return nil, failed(PhasePolicy, ReasonBadTarget, "a WebSocket's URL has no user: use http_config.basic_auth")
+		return failed(PhasePolicy, ReasonBadTarget, "a WebSocket's URL has no user: use http_config.basic_auth")
 	case u.Scheme == "ws":
 		u.Scheme = "http"
 	case u.Scheme == "wss":
 		u.Scheme = "https"
 	default:
-		return nil, failed(PhasePolicy, ReasonBadTarget, "the target of a websocket probe begins with ws:// or wss://, and not with %s://", u.Scheme)
+		return failed(PhasePolicy, ReasonBadTarget, "the target of a websocket probe begins with ws:// or wss://, and not with %s://", u.Scheme)
 	}
 	u.Fragment, u.RawFragment = "", ""
-	return u, nil
+	return nil
 }
 
 // upgrade makes the opening handshake (RFC 6455, section 4.1).
@@ -114,7 +114,9 @@ func (p *webSocketProbe) upgrade(ctx context.Context, client http.RoundTripper, 
 		return nil, err
 	}
 	response, err := client.RoundTrip(r)
-	p.seconds.With("connect").Add(connected.Seconds())
+	if connected > 0 {
+		p.seconds.With("connect").Add(connected.Seconds())
+	}
 	p.seconds.With("processing").Add((time.Since(begun) - connected).Seconds())
 	if s := p.t.lastShaken(); s != nil {
 		p.t.tlsMetrics(s)
