@@ -153,7 +153,7 @@ func (h *httpProbe) send(ctx context.Context, target *url.URL, addr netip.Addr) 
 	c := &http.Client{Transport: &h.timings, Jar: jar, CheckRedirect: h.follow}
 	resp, err := c.Do(request)
 	if err != nil {
-		if h.redirect > 0 && strings.Contains(err.Error(), "failed to parse Location header") {
+		if strings.Contains(err.Error(), "failed to parse Location header") {
 			return nil, failed(PhaseResponse, ReasonRedirects, "the redirect can't be read: %w", withoutURL(err))
 		}
 		return nil, asFailure(ctx, err)

@@ -44,6 +44,7 @@ func (h *httpProbe) body() (io.Reader, error) {
 		if h.m.Body == "" {
 			return nil, nil
 		}
+		h.hide(string(h.m.Body))
 		return strings.NewReader(string(h.m.Body)), nil
 	}
 	f, err := os.Open(h.m.BodyFile)

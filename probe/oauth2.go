@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -183,7 +184,7 @@ func readToken(resp *http.Response, body []byte, now time.Time) (*token, error) 
 		Error   string      `json:"error"`
 	}
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if kind == "application/x-www-form-urlencoded" || kind == "text/plain" {
+	if (kind == "application/x-www-form-urlencoded" || kind == "text/plain") && !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) {
 		form, _ := url.ParseQuery(string(body))
 		a.Access, a.Kind, a.Expires, a.Error = form.Get("access_token"), form.Get("token_type"), json.Number(form.Get("expires_in")), form.Get("error")
 	} else if err := json.Unmarshal(body, &a); err != nil && resp.StatusCode/100 == 2 {

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bytes"
+	"net/url"
 	"os"
 	"strings"
 )
@@ -38,6 +39,9 @@ func (t *trial) hide(secret string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.hidden = append(t.hidden, secret)
+	if escaped := url.QueryEscape(secret); escaped != secret {
+		t.hidden = append(t.hidden, escaped)
+	}
 }
 
 // redact replaces all that is to be hidden. It is the second line of defence: no

@@ -217,3 +217,14 @@ func serveHTTP3(t testing.TB, config *tls.Config, h http.HandlerFunc) string {
 	})
 	return "https://" + c.LocalAddr().String()
 }
+
+// pem returns a certificate and its key as text.
+func (a *authority) pem(t testing.TB, c tls.Certificate) (cert, key string) {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate[0]}))
+	return cert, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+}

@@ -64,7 +64,7 @@ func asRequestFailure(ctx context.Context, at Phase, err error) error {
 	case strings.Contains(text, "server gave HTTP response to HTTPS client"):
 		at, reason = PhaseTLS, ReasonNotTLS
 	case strings.Contains(text, "unsupported protocol scheme"):
-		at, reason = PhaseRequest, ReasonRedirects
+		at, reason = PhaseResponse, ReasonRedirects
 	case strings.Contains(text, "proxyconnect"), strings.HasPrefix(text, "socks connect"):
 		at, reason = PhaseConnect, ReasonProxy
 	}
