@@ -67,7 +67,7 @@ var options = []option{
 	{"probes.guard.deny", func(c *Config) value { return networks{&c.Probes.Guard.Deny} },
 		"Networks that may not be dialled; link-local addresses and metadata services never may."},
 	{"probes.allowed_targets", func(c *Config) value { return patterns{&c.Probes.AllowedTargets} },
-		"What may be probed on request besides the targets; on loopback, and with the scope admin, everything may."},
+		"What may be probed on request besides the targets; on loopback, and with the scope admin as well, everything may."},
 	{"probes.targets", func(c *Config) value { return probeTargets{&c.Probes.Targets} },
 		"What is probed on a schedule."},
 	{"ledger.settle", func(c *Config) value { return duration{&c.Ledger.Settle, 0, day} },

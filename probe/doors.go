@@ -163,7 +163,7 @@ func (d *doors) permit(r *http.Request, m *Module, what Request) error {
 		return nil
 	}
 	d.refused("target").Add(1)
-	return &refusal{http.StatusForbidden, "this target is neither in the configuration nor among probes.allowed_targets: add it there, or ask with the scope admin"}
+	return &refusal{http.StatusForbidden, "this target is neither in the configuration nor among probes.allowed_targets: add it there, or ask with the scope admin as well"}
 }
 
 // configured reports whether the configuration has this target with this module.

@@ -343,7 +343,7 @@ func TestTargetsDoor(t *testing.T) {
 		"targets": []any{strings.TrimPrefix(h.doors.URL, "http://")},
 		"labels": map[string]any{
 			"__metrics_path__": "/probe", "__param_target": "https://shop.example", "__param_module": "http_2xx", "instance": "https://shop.example",
-			"module": "http_2xx", "name": "shop", "region": "here", "__scrape_interval__": "1m0s", "__scrape_timeout__": "5.5s",
+			"module": "http_2xx", "name": "shop", "region": "here", "__scrape_interval__": "1m", "__scrape_timeout__": "5500ms",
 		},
 	}}
 	if d := cmp.Diff(want, got); d != "" {

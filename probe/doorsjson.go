@@ -120,8 +120,8 @@ func (d *doors) targets(w http.ResponseWriter, r *http.Request) {
 			"instance": t.Target, "module": t.Module, "name": t.Name, "region": d.Region,
 		}
 		if t.Every > 0 {
-			set["__scrape_interval__"] = t.Every.String()
-			set["__scrape_timeout__"] = min(t.Timeout+d.TimeoutOffset, t.Every).String()
+			set["__scrape_interval__"] = promDuration(t.Every)
+			set["__scrape_timeout__"] = promDuration(min(t.Timeout+d.TimeoutOffset, t.Every))
 		}
 		for name, value := range set {
 			if value != "" {

@@ -119,7 +119,7 @@ const who = "job, name, instance, module"
 // down alerts when a target failed at each probe of two and a half intervals, in
 // more than half of the regions that say anything.
 func (o *RuleOptions) down(every time.Duration, match string) rule {
-	window := promDuration(every*5/2 + 5*time.Second)
+	window := promDuration((every*5/2 + 5*time.Second).Round(time.Second))
 	return rule{
 		Alert:  "ProbeDown",
 		Expr:   fmt.Sprintf("avg by (%s) (max_over_time(probe_success{%s}[%s])) < 0.5", who, match, window),
@@ -231,14 +231,15 @@ func (o *RuleOptions) absentSome() rule {
 	}
 }
 
-// promDuration writes a duration as Prometheus reads it.
+// promDuration writes a duration as Prometheus reads it, to the millisecond.
 func promDuration(d time.Duration) string {
-	d = d.Round(time.Second)
-	switch {
-	case d%time.Hour == 0 && d > 0:
-		return strconv.FormatInt(int64(d/time.Hour), 10) + "h"
-	case d%time.Minute == 0 && d > 0:
-		return strconv.FormatInt(int64(d/time.Minute), 10) + "m"
+	for _, u := range []struct {
+		unit time.Duration
+		name string
+	}{{time.Hour, "h"}, {time.Minute, "m"}, {time.Second, "s"}} {
+		if d > 0 && d%u.unit == 0 {
+			return strconv.FormatInt(int64(d/u.unit), 10) + u.name
+		}
 	}
-	return strconv.FormatInt(int64(d/time.Second), 10) + "s"
+	return strconv.FormatInt(d.Milliseconds(), 10) + "ms"
 }

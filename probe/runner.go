@@ -52,14 +52,24 @@ func NewRunner(o RunnerOptions) *Runner {
 // of kind [narthex.Limited] means that there was none; others are those of
 // [Prober.Run].
 func (r *Runner) Run(ctx context.Context, what Request) (*Result, error) {
-	select {
-	case r.slots <- struct{}{}:
-	case <-ctx.Done():
-		return nil, narthex.Errorf(narthex.Limited, "%d probes are under way, and none ended in time", r.o.Concurrency)
+	if err := r.take(ctx); err != nil {
+		return nil, err
 	}
-	defer func() { <-r.slots }()
+	defer r.give()
 	return r.run(ctx, what)
 }
+
+// take waits for room.
+func (r *Runner) take(ctx context.Context) error {
+	select {
+	case r.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return narthex.Errorf(narthex.Limited, "%d probes are under way, and none ended in time", r.o.Concurrency)
+	}
+}
+
+func (r *Runner) give() { <-r.slots }
 
 // TryRun is Run without waiting.
 func (r *Runner) TryRun(ctx context.Context, what Request) (*Result, error) {
@@ -68,7 +78,7 @@ func (r *Runner) TryRun(ctx context.Context, what Request) (*Result, error) {
 	default:
 		return nil, narthex.Errorf(narthex.Limited, "%d probes are under way: try again in a moment", r.o.Concurrency)
 	}
-	defer func() { <-r.slots }()
+	defer r.give()
 	return r.run(ctx, what)
 }
 

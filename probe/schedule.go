@@ -208,11 +208,20 @@ func sleep(ctx context.Context, timer *time.Timer, d time.Duration) bool {
 	}
 }
 
-// probe probes a target, before until. It returns nil if nothing was probed.
+// probe probes a target, if there is room for that before until. It returns nil if
+// nothing was probed.
 func (s *Schedule) probe(ctx context.Context, t *Target, until time.Time) *Seen {
-	ctx, cancel := context.WithDeadline(ctx, until)
+	waiting, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
-	result, err := s.o.Runner.Run(ctx, Request{Target: t.Target, Module: t.Module, Hostname: t.Hostname, Timeout: t.Timeout})
+	if err := s.o.Runner.take(waiting); err != nil {
+		s.o.Logger.Debug("a target was not probed", "name", t.Name, "target", t.Target, "module", t.Module, "err", err)
+		return nil
+	}
+	defer s.o.Runner.give()
+	if _, bound := ctx.Deadline(); bound {
+		ctx = waiting // all has to be over by then
+	}
+	result, err := s.o.Runner.run(ctx, Request{Target: t.Target, Module: t.Module, Hostname: t.Hostname, Timeout: t.Timeout})
 	if err != nil {
 		s.o.Logger.Debug("a target was not probed", "name", t.Name, "target", t.Target, "module", t.Module, "err", err)
 		return nil
