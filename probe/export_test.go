@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bytes"
+	"crypto/x509"
 	"io"
 	"net/http"
 )
@@ -57,4 +58,11 @@ func ParseICMPError(packet []byte, v6 bool) (what string, original []byte) {
 // EchoRequest returns a request of IPv4.
 func EchoRequest(id, seq uint16, payload []byte) []byte {
 	return appendEcho(nil, echoRequest4, id, seq, payload)
+}
+
+// TrustResolvers has the resolvers of p trust another authority than the system's.
+func TrustResolvers(p *Prober, pool *x509.CertPool) {
+	for _, r := range p.resolvers {
+		r.roots = pool
+	}
 }

@@ -183,7 +183,7 @@ func asLookupFailure(ctx context.Context, host string, err error) error {
 	var dns *net.DNSError
 	var none *net.AddrError
 	switch {
-	case ctx.Err() != nil:
+	case reasonOf(ctx, err) == ReasonTimeout:
 		reason = ReasonTimeout
 	case errors.As(err, &dns) && dns.IsNotFound:
 		reason = ReasonNoSuchHost
