@@ -59,6 +59,12 @@ func (r *Reader) newCounts() *Counts {
 	return c
 }
 
+// crowded reports whether there is little room left for minutes, or for metrics
+// that lines bring.
+func (c *Counts) crowded() bool {
+	return len(c.tables) > 0 && *c.tables[0].spare < maxSlots/2 || c.foreign.points > maxSlots/2
+}
+
 // row returns the row of a label set. A table that is full folds: first the
 // wide labels become "other", and when even that has no room, all of them.
 func (t *table) row(m *metric, p *plan, set labelSet) (r *row, folded bool) {

@@ -21,8 +21,9 @@ type reading struct {
 	counter *counter
 	parser  parser
 	req     request
-	line    int64 // that is being read, from 1
-	guesses int   // lines that no format was found for
+	part    func(*Counts) error // takes what was counted so far; may be nil
+	line    int64               // that is being read, from 1
+	guesses int                 // lines that no format was found for
 }
 
 // maxGuesses is how many lines at a log's beginning may be of no known format.
@@ -35,11 +36,19 @@ const maxGuesses = 100
 // come back; any other (what src.Read returned, a log that is cut off) that
 // another try may do better.
 func (r *Reader) Read(ctx context.Context, name string, src io.Reader) (*Counts, error) {
+	return r.ReadParts(ctx, name, src, nil)
+}
+
+// ReadParts is Read for logs with more minutes, each counted by itself, than can
+// be held: part takes what was counted whenever that is much, and must not keep it.
+// What it returns is what was counted since, with the report on all. After an
+// error nothing of what part took is to be counted.
+func (r *Reader) ReadParts(ctx context.Context, name string, src io.Reader, part func(*Counts) error) (*Counts, error) {
 	if err := refuse(name); err != nil {
 		return nil, err
 	}
 	counts := r.newCounts()
-	rd := &reading{r: r, name: name, counts: counts, counter: r.newCounter(counts)}
+	rd := &reading{r: r, name: name, counts: counts, counter: r.newCounter(counts), part: part}
 	rd.req.extra = make([][]byte, len(r.plan.columns))
 	in := &counted{ctx: ctx, r: src}
 	body, err := r.decompress(in)
@@ -145,6 +154,11 @@ func (rd *reading) take(line []byte) error {
 			return err
 		}
 	}
+	if rd.part != nil && rd.counts.crowded() {
+		if err := rd.handOver(); err != nil {
+			return err
+		}
+	}
 	for line != nil {
 		rest, why := rd.one(line)
 		switch why {
@@ -174,6 +188,18 @@ func (rd *reading) one(line []byte) ([]byte, reason) {
 	rep.Counted++
 	rd.counter.count(&rd.req)
 	return rest, fine
+}
+
+// handOver gives what was counted so far to whoever takes it in parts.
+func (rd *reading) handOver() error {
+	rd.counter.finish()
+	if err := rd.part(rd.counts); err != nil {
+		return err
+	}
+	fresh := rd.r.newCounts()
+	rd.counts.tables, rd.counts.foreign = fresh.tables, fresh.foreign
+	rd.counter = rd.r.newCounter(rd.counts)
+	return nil
 }
 
 // reject counts a line that can't be read.

@@ -101,7 +101,7 @@ func (f *Follower) Poll(ctx context.Context) error {
 			return err
 		}
 	}
-	files, err := f.find()
+	files, err := f.find(ctx)
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (f *Follower) Poll(ctx context.Context) error {
 const settleEvery = 10 * time.Second
 
 // find returns the files that may have something new, each with its stream.
-func (f *Follower) find() ([]*found, error) {
+func (f *Follower) find(ctx context.Context) ([]*found, error) {
 	paths, err := Files(f.rotated())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("look for logs in %s: %w", f.o.From, err)
@@ -161,6 +161,11 @@ func (f *Follower) find() ([]*found, error) {
 		}
 		file.stream = st
 		files = append(files, file)
+	}
+	if len(strangers) > 0 {
+		if err := f.s.lookForBackfill(ctx); err != nil {
+			return nil, err
+		}
 	}
 	for _, file := range strangers {
 		if file.head == nil {
@@ -251,11 +256,14 @@ func (f *Follower) discover(file *found) *stream {
 	st := &stream{Gen: newGen(file, now), Path: file.path, Dev: file.dev, Ino: file.ino, Packed: file.packed, Seen: now.Truncate(time.Hour)}
 	st.setPrint(file.head)
 	f.streams.add(st)
+	if n := f.s.backfill.begun(file); n > 0 && !file.packed {
+		st.Offset, st.Skipped = n, n
+	}
 	if now.Sub(file.modified) <= f.o.Since {
 		return st
 	}
 	if st.Done, st.Size, st.Time = file.packed, file.size, file.modified; !file.packed {
-		st.Offset = file.size
+		st.Offset, st.Skipped = file.size, file.size
 	}
 	f.s.o.Logger.Info("a log is too old to be read", "path", file.path, "modified", file.modified)
 	f.s.o.Stats.skip(f.s.o.Name, "old")
@@ -379,7 +387,7 @@ func (f *Follower) whole(ctx context.Context, file *found) error {
 		h := sha256.New()
 		o.Body, o.IDOf = io.TeeReader(r, h), func() (string, bool) {
 			st.Content = "content:" + hex.EncodeToString(h.Sum(nil))
-			return st.Content, f.read(st.Content)
+			return st.Content, f.read(st.Content) || f.s.backfill.has(st.Content)
 		}
 	} else {
 		r, err := file.open(st.Offset)

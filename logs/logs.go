@@ -84,6 +84,7 @@ type Source struct {
 	learned   state.Entry
 	fetched   time.Time
 	overwrite overwrites
+	backfill  *Backfill // nil: it was not looked for
 }
 
 // New returns a Source with what it learned before.

@@ -155,6 +155,9 @@ func (b *Bucket) Run(ctx context.Context, interval time.Duration) {
 
 // Poll lists the prefix and reads what is new.
 func (b *Bucket) Poll(ctx context.Context) error {
+	if err := b.s.lookForBackfill(ctx); err != nil {
+		return err
+	}
 	oldest := b.s.o.Now().Add(-b.since)
 	var first error
 	for info, err := range b.s3.All(ctx, b.bucket, aws.ListOptions{Prefix: b.prefix}) {
@@ -162,7 +165,7 @@ func (b *Bucket) Poll(ctx context.Context) error {
 			return errors.Join(fmt.Errorf("list s3://%s/%s: %w", b.bucket, b.prefix, err), first, b.save(ctx, oldest))
 		}
 		id := S3ID(b.bucket, info.Key, info.ETag)
-		if _, known := b.seen[id]; known || info.Modified.Before(oldest) || info.Size == 0 || strings.HasSuffix(info.Key, "/") {
+		if _, known := b.seen[id]; known || b.s.backfill.has(id) || info.Modified.Before(oldest) || info.Size == 0 || strings.HasSuffix(info.Key, "/") {
 			continue
 		}
 		_, err := b.s.S3Object(ctx, b.s3, S3Object{Bucket: b.bucket, Key: info.Key, ETag: info.ETag, Time: info.Modified})

@@ -32,6 +32,9 @@ type stream struct {
 	PrintSize int    `json:"print_size"`
 	// Offset is how far it was read, in bytes of its decompressed content.
 	Offset int64 `json:"offset"`
+	// Skipped is what of that was not counted, from the beginning: it was too old
+	// when it was seen first, or was written at its own time (see [Backfill]).
+	Skipped int64 `json:"skipped,omitempty"`
 	// Pending, if not 0, is the end of the piece that is being counted since
 	// PendingAt. Whoever finds it reads the same piece again, under the same id.
 	Pending   int64     `json:"pending,omitempty"`

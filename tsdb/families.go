@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -42,6 +43,8 @@ type families struct {
 	byName map[string]metadata.Metadata
 	dirty  bool
 	saved  time.Time
+
+	looked, publishedAt time.Time // see published
 }
 
 // loadFamilies reads the file. With an error it returns empty families that
@@ -137,6 +140,7 @@ func (f *families) save() error {
 // Metadata returns what the store knows of a metric, by name, or of all metrics
 // if name is empty. The map is the caller's.
 func (db *DB) Metadata(name string) map[string]metadata.Metadata {
+	db.families.published(filepath.Join(db.dir, moreFamiliesFile), time.Now())
 	db.families.mu.RLock()
 	defer db.families.mu.RUnlock()
 	if name == "" {

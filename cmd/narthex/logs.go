@@ -27,7 +27,11 @@ Several logs add up; - is standard input.
   --to URL            push to this narthex, each log once: running it again counts
                       nothing again (a token is taken from $NARTHEX_TOKEN)
   --follow            with --to: go on with what is appended, of one file or directory
-  --data DIR          where --follow keeps how far it has read (default ./narthex-data)
+  --backfill          write them into the embedded store at their own times, each log
+                      once, whether or not a narthex serves it: as series with the
+                      label backfill
+  --data DIR          where the store is, and where --follow keeps how far it has read
+                      (data of the configuration, default ./narthex-data)
   --since D           leave out logs that were not changed for so long
   --suggest-routes    print a list of routes to paste, with the traffic each covers
 
@@ -52,7 +56,7 @@ other narthex is not reachable in time.
 // logsFlags are the flags of narthex logs.
 type logsFlags struct {
 	to, data, output, configFile string
-	follow, suggest              bool
+	follow, suggest, historic    bool
 	since, timeout               time.Duration
 	source                       config.LogSource
 	named                        string
@@ -65,7 +69,8 @@ func logsCommand(ctx context.Context, args []string, t terminal) error {
 	s := &o.source
 	f.StringVar(&o.to, "to", "", "")
 	f.BoolVar(&o.follow, "follow", false, "")
-	f.StringVar(&o.data, "data", config.Default().Data, "")
+	f.BoolVar(&o.historic, "backfill", false, "")
+	f.StringVar(&o.data, "data", "", "")
 	f.DurationVar(&o.since, "since", 0, "")
 	f.BoolVar(&o.suggest, "suggest-routes", false, "")
 	f.StringVar(&o.configFile, "config", "", "")
@@ -95,6 +100,9 @@ func logsCommand(ctx context.Context, args []string, t terminal) error {
 		return err
 	}
 	so := app.SourceOptions(c, o.source)
+	if o.historic {
+		return o.backfill(ctx, names, c, so, t)
+	}
 	if so.Lateness = 0; o.to != "" { // what is pushed counts when it arrives
 		return o.push(ctx, names, so, t)
 	}
@@ -114,6 +122,8 @@ func (o *logsFlags) check(names []string) (*config.Config, error) {
 		return nil, usageError("--follow follows one file, directory, pattern or s3://bucket/prefix")
 	case o.to != "" && (o.suggest || o.output == "openmetrics"):
 		return nil, usageError("--to does not go with --suggest-routes and -o openmetrics, which are for trying")
+	case o.historic && (o.to != "" || o.suggest || o.output == "openmetrics"):
+		return nil, usageError("--backfill does not go with --to, --follow, --suggest-routes and -o openmetrics")
 	case o.named != "" && o.configFile == "":
 		return nil, usageError("--source names a source of the configuration: say --config FILE too")
 	}
@@ -121,6 +131,10 @@ func (o *logsFlags) check(names []string) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.data != "" {
+		c.Data = o.data
+	}
+	o.data = c.Data
 	if o.configFile == "" {
 		o.source.Source = "logs"
 		return c, nil

@@ -136,3 +136,33 @@ func (o *logsFlags) bucket(ctx context.Context, address string, take func(logInp
 	}
 	return nil
 }
+
+// size returns how many bytes there are to be read, 0 if it can't be told. What
+// can't be opened is told by whoever reads it.
+func (o *logsFlags) size(ctx context.Context, names []string) (sum int64) {
+	for _, name := range names {
+		bucket, prefix, remote := logs.ParseS3(name)
+		if !remote {
+			paths, _ := logs.Files(name)
+			for _, path := range paths {
+				if info, err := os.Stat(path); err == nil && (o.since <= 0 || time.Since(info.ModTime()) <= o.since) {
+					sum += info.Size()
+				}
+			}
+			continue
+		}
+		session, err := aws.Open(aws.Options{})
+		if err != nil {
+			return 0
+		}
+		for info, err := range session.S3().All(ctx, bucket, aws.ListOptions{Prefix: prefix}) {
+			if err != nil {
+				return 0
+			}
+			if o.since <= 0 || time.Since(info.Modified) <= o.since {
+				sum += info.Size
+			}
+		}
+	}
+	return sum
+}
