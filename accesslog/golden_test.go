@@ -64,7 +64,8 @@ func parseOrders(line []byte) ([]narthex.Series, error) {
 	if json.Unmarshal(line, &v) != nil {
 		return nil, errors.New("no JSON")
 	}
-	labels, _ := narthex.NewLabels(narthex.Label{Name: narthex.MetricName, Value: "orders_total"}, narthex.Label{Name: "service", Value: v.Service})
+	v.Service = strings.ToValidUTF8(strings.Map(func(r rune) rune { return min(r, 'z') }, v.Service), "")
+	labels, _ := narthex.NewLabels(narthex.Label{Name: narthex.MetricName, Value: "orders_total"}, narthex.Label{Name: "service", Value: v.Service[:min(len(v.Service), 99)]})
 	return []narthex.Series{{Labels: labels, Type: narthex.TypeCounter, As: narthex.AsDelta, Samples: []narthex.Sample{{Value: v.Orders}}}}, nil
 }
 

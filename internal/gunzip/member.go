@@ -52,14 +52,11 @@ func (z *Reader) optional(flags byte) error {
 		}
 	}
 	for _, text := range []byte{flagName, flagComment} {
-		for flags&text != 0 {
-			b, err := z.take(1)
-			if err != nil {
-				return err
-			}
-			if b[0] == 0 {
-				break
-			}
+		if flags&text == 0 {
+			continue
+		}
+		if err := z.text(); err != nil {
+			return err
 		}
 	}
 	if flags&flagHeaderCRC == 0 {
@@ -71,6 +68,20 @@ func (z *Reader) optional(flags byte) error {
 		err = ErrHeader
 	}
 	return err
+}
+
+// longestText is how long a name or a comment may be, as for the standard library.
+const longestText = 512
+
+// text passes over a text that ends in a zero.
+func (z *Reader) text() error {
+	for range longestText {
+		b, err := z.take(1)
+		if err != nil || b[0] == 0 {
+			return err
+		}
+	}
+	return ErrHeader
 }
 
 // take returns the next n bytes of a header, at most ahead.
