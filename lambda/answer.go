@@ -6,21 +6,32 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
 
-// maxResponse is how large a response may be in bytes, as the JSON that Lambda
-// is handed. Source: "Lambda quotas", invocation payload, synchronous: 6 MB.
-// Lambda refuses a larger one, and the runtime client ends the process then.
-const maxResponse = 6 << 20
+// How large a response may be in bytes, as the JSON that Lambda is handed. Lambda
+// refuses a larger one, and the runtime client ends the process then.
+const (
+	maxResponse = 6 << 20 // "Lambda quotas", invocation payload, synchronous
+	maxBalancer = 1 << 20 // "Lambda functions as targets", limits
+)
+
+// most returns how large the answer to a request of the shape may be.
+func (s shape) most() int {
+	if s == balancer {
+		return maxBalancer
+	}
+	return maxResponse
+}
 
 // answer is an HTTP answer.
 type answer struct {
 	code   int
 	header http.Header
 	body   []byte
-	over   bool // the body passed maxResponse and was dropped
+	over   bool // the body passed what is kept of it and was dropped
 }
 
 // failure returns an answer that says what is wrong, in the form that all of
@@ -36,44 +47,49 @@ func failure(code int, errorType, msg string) *answer {
 	}}
 }
 
-// response is the JSON of an answer in payload format 2.0.
+// response is the JSON of an answer, in any of the shapes.
 type response struct {
-	Code    int               `json:"statusCode"`
-	Headers map[string]string `json:"headers,omitempty"`
-	Cookies []string          `json:"cookies,omitempty"`
-	Body    string            `json:"body,omitempty"`
-	Base64  bool              `json:"isBase64Encoded,omitempty"`
+	Code        int                 `json:"statusCode"`
+	Description string              `json:"statusDescription,omitempty"` // of a load balancer
+	Headers     map[string]string   `json:"headers,omitempty"`
+	Multi       map[string][]string `json:"multiValueHeaders,omitempty"`
+	Cookies     []string            `json:"cookies,omitempty"` // of payload format 2.0
+	Body        string              `json:"body,omitempty"`
+	Base64      bool                `json:"isBase64Encoded,omitempty"`
 }
 
 // encode returns the answer as Lambda takes it, and its status code, which is
-// 502 if it would be larger than Lambda allows.
-func (a *answer) encode(method string) ([]byte, int) {
-	text, err := a.marshal(method)
-	if err == nil && !a.over && len(text) <= maxResponse {
+// 502 if it would be larger than may be.
+func (a *answer) encode(e *httpEvent) ([]byte, int) {
+	most := e.shape.most()
+	a.pack(e)
+	text, err := a.marshal(e)
+	if err == nil && !a.over && len(text) <= most {
 		return text, a.code
 	}
 	tooLarge := failure(http.StatusBadGateway, "too_large", fmt.Sprintf(
-		"the answer is larger than the %d bytes that Lambda allows: ask for less, such as a shorter range or fewer series", maxResponse))
-	if text, err = tooLarge.marshal(method); err != nil { // a constant can't fail
+		"the answer is larger than the %d bytes that may leave here: ask for less, such as a shorter range or fewer series, or accept gzip", most))
+	if text, err = tooLarge.marshal(e); err != nil { // a constant can't fail
 		return nil, tooLarge.code
 	}
 	return text, tooLarge.code
 }
 
-func (a *answer) marshal(method string) ([]byte, error) {
-	r := response{Code: a.code, Headers: make(map[string]string, len(a.header))}
-	for name, values := range a.header {
-		switch name {
-		case "Set-Cookie":
-			r.Cookies = values
-		case "Connection", "Content-Length", "Transfer-Encoding": // Lambda's to say
-		default:
-			r.Headers[name] = strings.Join(values, ", ")
-		}
+func (a *answer) marshal(e *httpEvent) ([]byte, error) {
+	r := response{Code: a.code}
+	if e.shape == balancer {
+		r.Description = strings.TrimSpace(strconv.Itoa(a.code) + " " + http.StatusText(a.code))
 	}
-	if body := a.body; bodyAllowed(method, a.code) && len(body) > 0 {
-		if r.Headers["Content-Type"] == "" && a.header.Get("Content-Encoding") == "" {
-			r.Headers["Content-Type"] = http.DetectContentType(body) // as net/http does
+	header := a.header.Clone()
+	if header == nil {
+		header = make(http.Header)
+	}
+	for _, name := range []string{"Connection", "Content-Length", "Transfer-Encoding"} { // Lambda's to say
+		header.Del(name)
+	}
+	if body := a.body; bodyAllowed(e.method, a.code) && len(body) > 0 {
+		if header.Get("Content-Type") == "" && header.Get("Content-Encoding") == "" {
+			header.Set("Content-Type", http.DetectContentType(body)) // as net/http does
 		}
 		if r.Base64 = !plain(body); r.Base64 {
 			r.Body = base64.StdEncoding.EncodeToString(body)
@@ -81,6 +97,7 @@ func (a *answer) marshal(method string) ([]byte, error) {
 			r.Body = string(body)
 		}
 	}
+	r.setHeader(e, header)
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
@@ -88,6 +105,26 @@ func (a *answer) marshal(method string) ([]byte, error) {
 		return nil, err
 	}
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+}
+
+// setHeader writes the header as the request's shape has it. A load balancer
+// takes one value for each name unless its target group has multi-value headers.
+func (r *response) setHeader(e *httpEvent, header http.Header) {
+	if e.multi {
+		r.Multi = header
+		return
+	}
+	r.Headers = make(map[string]string, len(header))
+	for name, values := range header {
+		switch {
+		case name == "Set-Cookie" && e.shape == format2:
+			r.Cookies = values
+		case name == "Set-Cookie":
+			r.Headers[name] = values[0]
+		default:
+			r.Headers[name] = strings.Join(values, ", ")
+		}
+	}
 }
 
 // bodyAllowed reports whether an answer may have a body (RFC 9110, 6.4.1).

@@ -46,23 +46,59 @@ type authorizer struct {
 	Lambda map[string]any `json:"lambda"`
 }
 
-// caller returns who the event says that the sender is. What can't be read is
-// nobody.
-func (e *httpEvent) caller() (Caller, bool) {
+// identity is requestContext.identity of payload format 1.0: who has signed a
+// request for AWS_IAM.
+type identity struct {
+	SourceIP  string `json:"sourceIp"`
+	AccountID string `json:"accountId"`
+	ARN       string `json:"userArn"`
+	User      string `json:"user"` // AIDA…, or AROA…:session
+	Org       string `json:"principalOrgId"`
+}
+
+// callerOf returns who an event says that the sender is. What can't be read is
+// nobody. id is that of payload format 1.0, whose authorizer has other fields:
+// claims of a token, or what an authorizer function has returned.
+func callerOf(text json.RawMessage, id *identity) (Caller, bool) {
+	if id != nil && id.ARN != "" {
+		return iamCaller(id.ARN, id.AccountID, id.User, id.Org), true
+	}
 	var a authorizer
-	if len(e.Context.Authorizer) == 0 || json.Unmarshal(e.Context.Authorizer, &a) != nil {
+	if len(text) == 0 || json.Unmarshal(text, &a) != nil {
 		return Caller{}, false
+	}
+	if id != nil {
+		return callerFormat1(text)
 	}
 	switch {
 	case a.IAM != nil && a.IAM.ARN != "":
-		arn, session := cutSession(a.IAM.ARN)
-		return Caller{"iam", present(map[string]string{
-			"arn": arn, "session": session, "account": a.IAM.AccountID, "user": a.IAM.UserID, "org": a.IAM.Org,
-		})}, true
+		return iamCaller(a.IAM.ARN, a.IAM.AccountID, a.IAM.UserID, a.IAM.Org), true
 	case a.JWT != nil && len(a.JWT.Claims) > 0:
 		return Caller{"jwt", texts(a.JWT.Claims)}, true
 	case len(a.Lambda) > 0:
 		return Caller{"lambda", texts(a.Lambda)}, true
+	}
+	return Caller{}, false
+}
+
+func iamCaller(whole, account, user, org string) Caller {
+	arn, session := cutSession(whole)
+	return Caller{"iam", present(map[string]string{"arn": arn, "session": session, "account": account, "user": user, "org": org})}
+}
+
+// callerFormat1 reads the authorizer of payload format 1.0.
+//
+// Source: "Lambda proxy integrations in API Gateway", "$context variables".
+func callerFormat1(text json.RawMessage) (Caller, bool) {
+	var a map[string]any
+	if json.Unmarshal(text, &a) != nil {
+		return Caller{}, false
+	}
+	if claims, ok := a["claims"].(map[string]any); ok && len(claims) > 0 {
+		return Caller{"jwt", texts(claims)}, true
+	}
+	if all := texts(a); all["principalId"] != "" {
+		return Caller{"lambda", all}, true
 	}
 	return Caller{}, false
 }

@@ -16,8 +16,8 @@ import (
 // with what. The answer is what a direct invocation gets, as JSON.
 type Command func(ctx context.Context, event json.RawMessage) (answer any, err error)
 
-// tickCommand is what a schedule stands for.
-const tickCommand = "tick"
+// scheduleCommand is what the event of a rule stands for.
+const scheduleCommand = "schedule"
 
 // parseCommand returns the command that the event is, and the kind of event:
 // "schedule" for the scheduled event of an EventBridge rule, "direct" for a
@@ -38,7 +38,7 @@ func parseCommand(event []byte) (name, kind string) {
 	case e.Narthex != "":
 		return e.Narthex, "direct"
 	case e.Source == "aws.events" && e.DetailType == "Scheduled Event":
-		return tickCommand, "schedule"
+		return scheduleCommand, "schedule"
 	}
 	return "", ""
 }
@@ -69,5 +69,20 @@ func (f *Function) answerCommand(ctx context.Context, name string, event []byte)
 	case r.err != nil:
 		return nil, r.err
 	}
-	return json.Marshal(r.answer)
+	text, err := json.Marshal(r.answer)
+	if err == nil && len(text) > maxResponse {
+		err = narthex.Errorf(narthex.TooLarge, "the answer to the command %q has %d bytes, and Lambda takes %d", clip(name), len(text), maxResponse)
+	}
+	return text, err
+}
+
+// takeCommand does what a message of a queue asks for, and reports whether it
+// asks for something that a queue may.
+func (f *Function) takeCommand(ctx context.Context, body string) (ok bool, err error) {
+	name, kind := parseCommand([]byte(body))
+	if kind != "direct" || !slices.Contains(f.Scheduled, name) || f.Commands[name] == nil {
+		return false, nil
+	}
+	_, err = f.Commands[name](ctx, json.RawMessage(body))
+	return true, err
 }

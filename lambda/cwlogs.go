@@ -34,11 +34,11 @@ func parseCloudWatch(event []byte) (data []byte, ok bool, err error) {
 
 // answerCloudWatch has a subscription's message taken. An error has CloudWatch
 // Logs deliver it again.
-func (f *Function) answerCloudWatch(ctx context.Context, data []byte, l *line) ([]byte, error) {
-	l.event = "awslogs"
+func (f *Function) answerCloudWatch(ctx context.Context, data []byte, l *Invocation) ([]byte, error) {
+	l.Event = "awslogs"
 	r, ok := within(ctx, func(ctx context.Context) error {
 		var err error
-		if bad := f.guarded(ctx, l.requestID, func() { err = f.CloudWatch(ctx, data) }); bad != nil {
+		if bad := f.guarded(ctx, l.RequestID, func() { err = f.CloudWatch(ctx, data) }); bad != nil {
 			return bad
 		}
 		return err

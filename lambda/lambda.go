@@ -3,17 +3,20 @@
 // [Function] knows an event by its shape:
 //
 //   - the HTTP request of payload format 2.0, which a function URL and an API
-//     Gateway HTTP API send: it is handed to an [http.Handler] and the answer
-//     goes back in the same format;
+//     Gateway HTTP API send, of format 1.0, which a REST API sends, and of an
+//     Application Load Balancer, with one value or several to a header: it is
+//     handed to an [http.Handler] and the answer goes back in the same format,
+//     compressed if the sender takes that and it pays;
 //   - the batch of an SQS queue: the answer says which messages failed (the
 //     trigger has to have ReportBatchItemFailures);
 //   - a notification of S3, by itself or in SQS, SNS or EventBridge, and the
 //     message of a CloudWatch Logs subscription, both of which bring logs;
-//   - the schedule of an EventBridge rule, which stands for the command tick;
-//   - a command by hand, or as the input of an EventBridge Scheduler:
-//     {"narthex": "tick"}.
+//   - the schedule of an EventBridge rule, which stands for the command schedule;
+//   - a command by hand, as the input of an EventBridge Scheduler, or as a
+//     message of SQS: {"narthex": "tick"}.
 //
-// Any other event is an error that names what was seen.
+// Any other event is an error that names what was seen. Batches of Kinesis and
+// transformations of Firehose are among them, not yet handled.
 //
 //	f := &lambda.Function{HTTP: mux, Queue: fold, Commands: map[string]lambda.Command{"tick": tick}}
 //	answer, err := f.Invoke(ctx, event)
@@ -55,29 +58,39 @@ type Function struct {
 	// RequestID returns Lambda's id of the invocation, "" if there is none. Nil
 	// means that the id that the event bears is the only one.
 	RequestID func(ctx context.Context) string
+	// Scheduled are those of the commands that a message of a queue may ask for.
+	Scheduled []string
+	// Done is told of each invocation once it is answered, before the answer leaves,
+	// and returns what the log's line is to say besides. Nil says nothing.
+	Done func(ctx context.Context, i *Invocation) []slog.Attr
 	// Logger gets a line for each invocation. Nil means slog.Default().
 	Logger *slog.Logger
 
 	warm atomic.Bool // invoked before
 }
 
-// line is what the log says of an invocation.
-type line struct {
-	requestID    string
-	event        string // "http", "sqs", "s3", "awslogs", "schedule", "direct" or "unknown"
-	method, path string // of an HTTP request
-	status       int    // of its answer
-	messages     int    // of a batch
-	failed       int    // of the messages
-	objects      int    // that an S3 notification tells of
-	command      string
+// Invocation is what is known of an invocation once it is answered.
+type Invocation struct {
+	RequestID string
+	// Event is the kind of event: http, sqs, s3, awslogs, schedule, direct or
+	// unknown.
+	Event    string
+	Status   int // of an answer to an HTTP request
+	Err      error
+	Duration time.Duration
+	Cold     bool // the first of this process
+
+	format, method, path string // of an HTTP request
+	messages, failed     int    // of a batch
+	objects              int    // that an S3 notification tells of
+	command              string
 }
 
 // attrs returns what the log says of the kind of event.
-func (l *line) attrs() []slog.Attr {
-	switch l.event {
+func (l *Invocation) attrs() []slog.Attr {
+	switch l.Event {
 	case "http":
-		return []slog.Attr{slog.String("method", clip(l.method)), slog.String("path", clip(l.path)), slog.Int("status", l.status)}
+		return []slog.Attr{slog.String("format", l.format), slog.String("method", clip(l.method)), slog.String("path", clip(l.path)), slog.Int("status", l.Status)}
 	case "sqs":
 		return []slog.Attr{slog.Int("messages", l.messages), slog.Int("failed", l.failed)}
 	case "s3":
@@ -95,15 +108,16 @@ func (l *line) attrs() []slog.Attr {
 //
 // The context's deadline is Lambda's, after which the function is killed.
 func (f *Function) Invoke(ctx context.Context, event []byte) ([]byte, error) {
-	start, cold := time.Now(), !f.warm.Swap(true)
-	l := line{event: "unknown"}
+	start := time.Now()
+	l := Invocation{Event: "unknown", Cold: !f.warm.Swap(true)}
 	if f.RequestID != nil {
-		l.requestID = f.RequestID(ctx)
+		l.RequestID = f.RequestID(ctx)
 	}
 	answer, err := f.dispatch(ctx, event, &l)
+	l.Err, l.Duration = err, time.Since(start)
 	attrs := []slog.Attr{
-		slog.String("request_id", l.requestID),
-		slog.String("event", l.event),
+		slog.String("request_id", l.RequestID),
+		slog.String("event", l.Event),
 	}
 	level := slog.LevelInfo
 	attrs = append(attrs, l.attrs()...)
@@ -112,14 +126,19 @@ func (f *Function) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 		attrs = append(attrs, slog.Any("err", err))
 	}
 	attrs = append(attrs,
-		slog.Float64("duration_seconds", time.Since(start).Seconds()),
-		slog.Bool("cold_start", cold))
+		slog.Int("event_bytes", len(event)),
+		slog.Int("answer_bytes", len(answer)),
+		slog.Float64("duration_seconds", l.Duration.Seconds()),
+		slog.Bool("cold_start", l.Cold))
+	if f.Done != nil {
+		attrs = append(attrs, f.Done(ctx, &l)...)
+	}
 	f.logger().LogAttrs(ctx, level, "invocation", attrs...)
 	return answer, err
 }
 
 // dispatch finds out what the event is and answers it.
-func (f *Function) dispatch(ctx context.Context, event []byte, l *line) ([]byte, error) {
+func (f *Function) dispatch(ctx context.Context, event []byte, l *Invocation) ([]byte, error) {
 	e, err := parseHTTP(event)
 	switch {
 	case err != nil:
@@ -127,7 +146,7 @@ func (f *Function) dispatch(ctx context.Context, event []byte, l *line) ([]byte,
 	case e != nil && f.HTTP != nil:
 		return f.answerHTTP(ctx, e, l)
 	}
-	if f.Queue != nil || f.Object != nil {
+	if f.Queue != nil || f.Object != nil || len(f.Scheduled) > 0 {
 		if messages, ok, err := parseQueue(event); err != nil {
 			return nil, err
 		} else if ok {
@@ -149,27 +168,27 @@ func (f *Function) dispatch(ctx context.Context, event []byte, l *line) ([]byte,
 		}
 	}
 	if name, kind := parseCommand(event); kind != "" && len(f.Commands) > 0 {
-		l.event, l.command = kind, name
+		l.Event, l.command = kind, name
 		return f.answerCommand(ctx, name, event)
 	}
 	return nil, f.unknown(event)
 }
 
 // answerHTTP has the handler answer a request.
-func (f *Function) answerHTTP(ctx context.Context, e *httpEvent, l *line) ([]byte, error) {
-	if l.requestID == "" {
-		l.requestID = e.Context.RequestID
+func (f *Function) answerHTTP(ctx context.Context, e *httpEvent, l *Invocation) ([]byte, error) {
+	if l.RequestID == "" {
+		l.RequestID = e.id
 	}
-	l.event, l.method, l.path = "http", e.Context.HTTP.Method, e.RawPath
-	r, err := e.request(context.WithValue(ctx, requestIDKey{}, l.requestID))
+	l.Event, l.format, l.method, l.path = "http", e.shape.String(), e.method, e.path
+	r, err := e.request(context.WithValue(ctx, requestIDKey{}, l.RequestID))
 	var a *answer
 	if err == nil {
-		a = f.serve(r)
+		a = f.serve(e, r)
 	} else {
 		a = failure(http.StatusBadRequest, "bad_data", "the request can't be read: "+clip(err.Error()))
 	}
-	text, status := a.encode(e.Context.HTTP.Method)
-	l.status = status
+	text, status := a.encode(e)
+	l.Status = status
 	return text, nil
 }
 

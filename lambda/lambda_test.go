@@ -210,7 +210,7 @@ func TestResponses(t *testing.T) {
 var (
 	failed   = map[string]string{"Content-Type": "application/json", "Cache-Control": "no-store"}
 	tooLarge = response{StatusCode: 502, Headers: failed,
-		Body: `{"error":"the answer is larger than the 6291456 bytes that Lambda allows: ask for less, such as a shorter range or fewer series","errorType":"too_large","status":"error"}`}
+		Body: `{"error":"the answer is larger than the 6291456 bytes that may leave here: ask for less, such as a shorter range or fewer series, or accept gzip","errorType":"too_large","status":"error"}`}
 )
 
 func TestLargestAnswerFits(t *testing.T) {
@@ -236,13 +236,13 @@ func TestUnknownEvents(t *testing.T) {
 		{"s3-test", "an S3 test notification (Event s3:TestEvent) is not handled"},
 		{"sqs", "an SQS batch (Records[0].eventSource aws:sqs)"},
 		{"sns", "an SNS notification (Records[0].eventSource aws:sns)"},
-		{"kinesis", "a Kinesis batch (Records[0].eventSource aws:kinesis)"},
+		{"kinesis", "a Kinesis batch (there is nothing for these yet) (Records[0].eventSource aws:kinesis)"},
 		{"dynamodb", "a DynamoDB stream (Records[0].eventSource aws:dynamodb)"},
 		{"firehose", "a Firehose transformation"},
 		{"cloudwatch-logs", "a CloudWatch Logs event"},
 		{"eventbridge", "an EventBridge event (source aws.s3, detail-type Object Created)"},
-		{"alb", "a request of an Application Load Balancer"},
-		{"api-gateway-v1", "an API Gateway request of payload format 1.0"},
+		{`{"httpMethod": "GET", "path": "/", "headers": 1}`, "an HTTP request of payload format 1.0 is malformed"},
+		{`{"httpMethod": "GET", "path": "/", "headers": 1, "requestContext": {"elb": {}}}`, "a request of an Application Load Balancer is malformed"},
 		{"malformed-headers", "an HTTP request of payload format 2.0 is malformed"},
 		{`{"b": 1, "a": {"password": "hunter2"}}`, `an event with the keys "a", "b" is not handled`},
 		{`{"Records": [{"eventSource": "custom:thing"}]}`, "a list of records (Records[0].eventSource custom:thing)"},

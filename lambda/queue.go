@@ -5,14 +5,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime/debug"
+	"strconv"
+	"time"
 
 	"narthex"
 )
 
 // Message is one of an SQS batch.
 type Message struct {
-	ID   string
-	Body string
+	ID       string
+	Body     string
+	Sent     time.Time // zero if the event does not tell
+	Received int       // how often, with this time; 0 if the event does not tell
 }
 
 // sqsEvent is a batch of an SQS queue, as far as it is used here.
@@ -23,6 +27,10 @@ type sqsEvent struct {
 		MessageID   string  `json:"messageId"`
 		Body        *string `json:"body"`
 		EventSource string  `json:"eventSource"` // "aws:sqs"
+		Attributes  struct {
+			Sent     string `json:"SentTimestamp"` // ms
+			Received string `json:"ApproximateReceiveCount"`
+		} `json:"attributes"`
 	}
 }
 
@@ -42,7 +50,12 @@ func parseQueue(event []byte) (messages []Message, ok bool, err error) {
 		if r.EventSource != "aws:sqs" || r.MessageID == "" || r.Body == nil {
 			return nil, false, narthex.Errorf(narthex.Invalid, "an SQS batch is malformed: record %d has no messageId, no body, or is not of aws:sqs", i)
 		}
-		messages = append(messages, Message{r.MessageID, *r.Body})
+		m := Message{ID: r.MessageID, Body: *r.Body}
+		if ms, err := strconv.ParseInt(r.Attributes.Sent, 10, 64); err == nil {
+			m.Sent = time.UnixMilli(ms)
+		}
+		m.Received, _ = strconv.Atoi(r.Attributes.Received)
+		messages = append(messages, m)
 	}
 	return messages, true, nil
 }
@@ -60,15 +73,15 @@ type batchFailure struct {
 }
 
 // answerQueue has the messages taken. An error means that all of them failed.
-func (f *Function) answerQueue(ctx context.Context, messages []Message, l *line) ([]byte, error) {
-	l.event, l.messages = "sqs", len(messages)
+func (f *Function) answerQueue(ctx context.Context, messages []Message, l *Invocation) ([]byte, error) {
+	l.Event, l.messages = "sqs", len(messages)
 	l.failed = len(messages) // as long as nobody says otherwise
 	type result struct {
 		failed []string
 		err    error
 	}
 	r, ok := within(ctx, func(ctx context.Context) (r result) {
-		r.err = f.guarded(ctx, l.requestID, func() { r.failed = f.takeMessages(ctx, messages) })
+		r.err = f.guarded(ctx, l.RequestID, func() { r.failed = f.takeMessages(ctx, messages) })
 		return r
 	})
 	switch {

@@ -103,6 +103,10 @@ func TestCommands(t *testing.T) {
 			told += "tick "
 			return map[string]int{"samples": len(event)}, nil
 		},
+		"schedule": func(_ context.Context, event json.RawMessage) (any, error) {
+			told += "schedule "
+			return map[string]int{"samples": len(event)}, nil
+		},
 		"fail": func(context.Context, json.RawMessage) (any, error) { return nil, errors.New("no") },
 	}}
 	const schedule = `{"version":"0","id":"i","detail-type":"Scheduled Event","source":"aws.events","account":"123456789012","time":"2026-01-01T00:00:00Z","region":"eu-central-1","resources":["arn:aws:events:eu-central-1:123456789012:rule/tick"],"detail":{}}`
@@ -113,12 +117,12 @@ func TestCommands(t *testing.T) {
 			t.Errorf("%s: %s, %v", event, answer, err)
 		}
 	}
-	if told != "tick tick " {
+	if told != "tick schedule " {
 		t.Errorf("done: %s", told)
 	}
 	for _, c := range []struct{ event, want string }{
 		{`{"narthex":"fail"}`, "no"},
-		{`{"narthex":"rm -rf"}`, `the command "rm -rf" is not known to this function: it knows "fail", "tick"`},
+		{`{"narthex":"rm -rf"}`, `the command "rm -rf" is not known to this function: it knows "fail", "schedule", "tick"`},
 		{`{"narthex":1}`, "is not handled"},
 		{strings.Replace(schedule, "aws.events", "custom.app", 1), "an EventBridge event (source custom.app, detail-type Scheduled Event) is not handled"},
 		{string(event(t, "eventbridge")), "an EventBridge event (source aws.s3"},

@@ -11,6 +11,7 @@ import (
 // handler writes until the handler is done or is left behind.
 type recorder struct {
 	method string
+	room   int         // bytes of the body that are kept
 	header http.Header // the handler's alone until it is done
 
 	mu        sync.Mutex // guards what follows
@@ -21,8 +22,16 @@ type recorder struct {
 
 var errTooLarge = errors.New("the answer is larger than Lambda allows")
 
-func newRecorder(method string) *recorder {
-	return &recorder{method: method, header: http.Header{}}
+// packs is how many times smaller a body may get on its way: answers are text.
+const packs = 4
+
+// newRecorder returns the recorder of an event's answer.
+func newRecorder(e *httpEvent) *recorder {
+	room := e.shape.most()
+	if acceptsGzip(e.header) {
+		room *= packs
+	}
+	return &recorder{method: e.method, room: room, header: http.Header{}}
 }
 
 // Header implements [http.ResponseWriter].
@@ -55,7 +64,7 @@ func (w *recorder) Write(p []byte) (int, error) {
 		return len(p), nil
 	case !bodyAllowed(w.method, w.sent.code):
 		return 0, http.ErrBodyNotAllowed
-	case w.sent.over || w.buf.Len()+len(p) > maxResponse:
+	case w.sent.over || w.buf.Len()+len(p) > w.room:
 		w.sent.over = true
 		w.buf = bytes.Buffer{}
 		return 0, errTooLarge

@@ -125,12 +125,12 @@ func parseObjects(event []byte, depth int) (objects []Object, ok bool, err error
 
 // answerObjects has the objects taken that an event tells of. An error has Lambda
 // deliver the event again; what was taken of it is recognised then.
-func (f *Function) answerObjects(ctx context.Context, objects []Object, l *line) ([]byte, error) {
-	l.event, l.objects = "s3", len(objects)
+func (f *Function) answerObjects(ctx context.Context, objects []Object, l *Invocation) ([]byte, error) {
+	l.Event, l.objects = "s3", len(objects)
 	type result struct{ err error }
 	r, ok := within(ctx, func(ctx context.Context) (r result) {
 		var err error
-		r.err = f.guarded(ctx, l.requestID, func() { err = f.takeObjects(ctx, objects) })
+		r.err = f.guarded(ctx, l.RequestID, func() { err = f.takeObjects(ctx, objects) })
 		if r.err == nil {
 			r.err = err
 		}
@@ -159,25 +159,33 @@ func (f *Function) takeObjects(ctx context.Context, objects []Object) error {
 	return first
 }
 
-// takeMessages takes the messages of a queue: notifications of S3, and whatever
-// Queue takes.
+// takeJSON takes a message that is a command or a notification of S3, and reports
+// whether it is.
+func (f *Function) takeJSON(ctx context.Context, body string) (ok bool, err error) {
+	if !strings.HasPrefix(strings.TrimSpace(body), "{") {
+		return false, nil
+	}
+	if ok, err = f.takeCommand(ctx, body); ok || err != nil || f.Object == nil {
+		return ok, err
+	}
+	objects, ok, err := parseObjects([]byte(body), 0)
+	if err == nil && ok {
+		err = f.takeObjects(ctx, objects)
+	}
+	return ok, err
+}
+
+// takeMessages takes the messages of a queue: commands, notifications of S3, and
+// whatever Queue takes.
 func (f *Function) takeMessages(ctx context.Context, messages []Message) (failed []string) {
 	var others []Message
 	for _, m := range messages {
-		if f.Object == nil || !strings.HasPrefix(strings.TrimSpace(m.Body), "{") {
-			others = append(others, m)
-			continue
-		}
-		objects, ok, err := parseObjects([]byte(m.Body), 0)
+		ok, err := f.takeJSON(ctx, m.Body)
 		if err == nil && !ok {
 			others = append(others, m)
-			continue
-		}
-		if err == nil {
-			err = f.takeObjects(ctx, objects)
 		}
 		if err != nil {
-			f.logger().ErrorContext(ctx, "a notification is not dealt with", "message_id", m.ID, "err", err)
+			f.logger().ErrorContext(ctx, "a message is not dealt with", "message_id", m.ID, "err", err)
 			failed = append(failed, m.ID)
 		}
 	}
@@ -187,7 +195,7 @@ func (f *Function) takeMessages(ctx context.Context, messages []Message) (failed
 		failed = append(failed, f.Queue(ctx, others)...)
 	default:
 		for _, m := range others {
-			f.logger().ErrorContext(ctx, "a message is no notification of S3", "message_id", m.ID)
+			f.logger().ErrorContext(ctx, "a message is nothing that this function takes", "message_id", m.ID)
 			failed = append(failed, m.ID)
 		}
 	}

@@ -22,8 +22,8 @@ func margin(left time.Duration) time.Duration {
 // The handler's context ends a margin before Lambda's deadline. What the handler
 // answers then is still taken for half the margin; after that it is left behind
 // and the answer is 504.
-func (f *Function) serve(r *http.Request) *answer {
-	w := newRecorder(r.Method)
+func (f *Function) serve(e *httpEvent, r *http.Request) *answer {
+	w := newRecorder(e)
 	a, ok := within(r.Context(), func(ctx context.Context) *answer { return f.call(w, r.WithContext(ctx)) })
 	if ok {
 		return a

@@ -28,7 +28,7 @@ func (f *Function) unknown(event []byte) error {
 func (f *Function) unhandled(what string) error {
 	var handled []string
 	if f.HTTP != nil {
-		handled = append(handled, "HTTP requests of payload format 2.0, that is, of a function URL or an API Gateway HTTP API")
+		handled = append(handled, "HTTP requests of a function URL, API Gateway or an Application Load Balancer")
 	}
 	if f.Queue != nil {
 		handled = append(handled, "batches of an SQS queue")
@@ -71,7 +71,7 @@ func describe(keys map[string]json.RawMessage) string {
 	case has("awslogs"):
 		return "a CloudWatch Logs event (awslogs)"
 	case has("deliveryStreamArn", "records"):
-		return "a Firehose transformation (deliveryStreamArn)"
+		return "a Firehose transformation (deliveryStreamArn; there is nothing for these yet)"
 	case has("detail-type", "source"):
 		return fmt.Sprintf("an EventBridge event (source %s, detail-type %s)", clip(text(keys["source"])), clip(text(keys["detail-type"])))
 	case has("requestContext", "httpMethod"):
@@ -89,7 +89,7 @@ var sources = map[string]string{
 	"aws:s3":       "an S3 notification",
 	"aws:sqs":      "an SQS batch",
 	"aws:sns":      "an SNS notification",
-	"aws:kinesis":  "a Kinesis batch",
+	"aws:kinesis":  "a Kinesis batch (there is nothing for these yet)",
 	"aws:dynamodb": "a DynamoDB stream",
 }
 
