@@ -25,6 +25,10 @@ func (n *instance) routes() (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /-/healthy", healthy)
 	mux.HandleFunc("/", n.unknownPath)
+	var err error
+	if n.pushSink, err = n.sink(); err != nil {
+		return nil, err
+	}
 	if n.c.Lambda.Plays("push") {
 		if err := n.mountPush(mux); err != nil {
 			return nil, err
@@ -43,13 +47,9 @@ func (n *instance) mountPush(mux *http.ServeMux) error {
 		mux.Handle("/api/v1/push", newRelay(up, n.logger))
 		return nil
 	}
-	sink, err := n.sink()
-	if err != nil {
-		return err
-	}
 	limits, times := app.NewLimiter(n.c, nil), app.NewTimePolicy(n.c)
 	o := app.PushOptions(n.c)
-	o.Sink, o.Lookup, o.Identity, o.Logger, o.Now = times.Before(limits.Before(sink)), n.lookup, n.identity, n.logger, n.o.Now
+	o.Sink, o.Lookup, o.Identity, o.Logger, o.Now = times.Before(limits.Before(n.pushSink)), n.lookup, n.identity, n.logger, n.o.Now
 	o.ReadsAll = func(*http.Request) bool { return false }
 	inner := http.NewServeMux()
 	push.Mount(inner, o)
@@ -102,6 +102,7 @@ func (n *instance) sink() (narthex.Sink, error) {
 		if err != nil {
 			return err
 		}
+		n.folds.Store(true)
 		return l.Write(ctx, b)
 	})
 	if n.c.Lambda.Direct() {
@@ -112,6 +113,9 @@ func (n *instance) sink() (narthex.Sink, error) {
 		return nil, err
 	}
 	q := &queue.Sink{SQS: session.SQS(), URL: n.c.Lambda.Queue}
+	if q.Bodies, err = n.bodies(); err != nil {
+		return nil, err
+	}
 	if n.c.Ledger.State != "" {
 		q.Direct = direct
 	}

@@ -44,6 +44,8 @@ type Options struct {
 	Logger  *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+
+	started time.Time // when New was called
 }
 
 // Function answers the events of one instance of the Lambda function. Its
@@ -53,6 +55,7 @@ type Function struct {
 
 	mu     sync.Mutex
 	ready  *lambda.Function // once the configuration is read, or known to be wrong
+	told   *telemetry       // nil if nothing is told
 	failed error            // why the configuration can't be had
 }
 
@@ -61,6 +64,7 @@ func New(o Options) *Function {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	o.started = o.Now()
 	return &Function{o: o}
 }
 
@@ -79,7 +83,7 @@ func (f *Function) Prepare(ctx context.Context) error {
 		n, err = newInstance(c, f.o)
 	}
 	if f.failed = err; err == nil {
-		f.ready = n.function()
+		f.ready, f.told = n.function(), n.told
 		return nil
 	}
 	f.o.Logger.Error("the configuration is wrong or can't be had, and nothing is taken", "err", err)
@@ -92,12 +96,12 @@ func (f *Function) Prepare(ctx context.Context) error {
 // Invoke answers one event; see [lambda.Function.Invoke].
 func (f *Function) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	f.mu.Lock()
-	ready := f.ready
+	ready, told := f.ready, f.told
 	f.mu.Unlock()
 	if ready == nil {
 		ready = f.prepared(ctx)
 	}
-	return ready.Invoke(ctx, event)
+	return ready.Invoke(told.begin(ctx), event)
 }
 
 // prepared tries to read the configuration, with half of the time that there is

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"narthex"
 	"narthex/app"
@@ -30,6 +31,10 @@ type instance struct {
 	access       *app.Access
 	destinations []app.Destination
 	http         http.Handler
+	pushSink     narthex.Sink // where pushes go, before limits
+	told         *telemetry   // nil if nothing is told
+	ticks        schedule
+	folds        atomic.Bool // it adds to the ledger, or ticks
 
 	mu     sync.Mutex
 	shards *shard.Shards // opened at first use
@@ -50,13 +55,15 @@ func newInstance(c *config.Config, o Options) (n *instance, err error) {
 			return nil, fmt.Errorf("logs: %w", err)
 		}
 	}
-	n.http, err = n.routes()
+	if n.http, err = n.routes(); err == nil {
+		n.told = newTelemetry(n, o.Now().Sub(o.started))
+	}
 	return n, err
 }
 
 // function gives the instance its roles.
 func (n *instance) function() *lambda.Function {
-	f := &lambda.Function{HTTP: n.http, Logger: n.logger, RequestID: n.o.RequestID}
+	f := &lambda.Function{HTTP: n.http, Logger: n.logger, RequestID: n.o.RequestID, Done: n.told.end}
 	if n.c.Ledger.State == "" {
 		return f
 	}
@@ -69,7 +76,8 @@ func (n *instance) function() *lambda.Function {
 		n.setUpLogs(f)
 	}
 	if l.Plays("tick") {
-		f.Commands["tick"] = n.tick
+		f.Commands["tick"], f.Commands["schedule"] = n.tick, n.minute
+		f.Scheduled = append(f.Scheduled, "tick")
 	}
 	return f
 }
@@ -133,6 +141,13 @@ func (n *instance) ledger(ctx context.Context) (*shard.Shards, error) {
 	return n.shards, err
 }
 
+// opened returns the ledger if it has been opened.
+func (n *instance) opened() *shard.Shards {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.shards
+}
+
 // policy is when the ledger writes what it knows.
 func (n *instance) policy() ledger.Policy {
 	l := &n.c.Ledger
@@ -159,25 +174,51 @@ const maxLogged = 10
 
 // fold counts what a batch of the queue holds.
 func (n *instance) fold(ctx context.Context, messages []lambda.Message) (failed []string) {
-	l, err := n.ledger(ctx)
+	failures, err := n.foldAll(ctx, messages)
 	if err != nil {
 		n.logger.ErrorContext(ctx, "a batch can't be folded", "err", err)
 		for _, m := range messages {
 			failed = append(failed, m.ID)
 		}
-		return failed
 	}
-	list := make([]queue.Message, len(messages))
-	for i, m := range messages {
-		list[i] = queue.Message{ID: m.ID, Body: m.Body}
-	}
-	for i, f := range queue.Fold(ctx, l, list) {
+	for i, f := range failures {
 		if i < maxLogged {
 			n.logger.ErrorContext(ctx, "a message is not folded", "message_id", f.ID, "err", f.Err)
 		}
 		failed = append(failed, f.ID)
 	}
+	n.told.messages(messages, len(failed))
 	return failed
+}
+
+func (n *instance) foldAll(ctx context.Context, messages []lambda.Message) ([]queue.Failure, error) {
+	l, err := n.ledger(ctx)
+	if err != nil {
+		return nil, err
+	}
+	n.folds.Store(true)
+	bodies, err := n.bodies()
+	if err != nil {
+		return nil, err
+	}
+	list := make([]queue.Message, len(messages))
+	for i, m := range messages {
+		list[i] = queue.Message{ID: m.ID, Body: m.Body}
+	}
+	return queue.Fold(ctx, l, bodies, list), nil
+}
+
+// bodies returns where pushes are that are too large for a message, nil if there
+// is no such place.
+func (n *instance) bodies() (*queue.Bodies, error) {
+	if n.c.Lambda.Bodies == "" {
+		return nil, nil
+	}
+	session, err := n.session()
+	if err != nil {
+		return nil, err
+	}
+	return queue.NewBodies(session.S3(), n.c.Lambda.Bodies)
 }
 
 // Memory returns what the function has, in bytes: 128 MiB, the least there is, if

@@ -25,6 +25,7 @@ var variables = []struct{ name, path string }{
 	{"NARTHEX_URL", "lambda.relay.url"},
 	{"NARTHEX_UPSTREAM_AUTHORIZATION", "lambda.relay.authorization"},
 	{"NARTHEX_ALLOW_UNAUTHENTICATED", "lambda.allow_unauthenticated"},
+	{"NARTHEX_TELEMETRY", "lambda.telemetry"},
 }
 
 // overrides returns the settings that the environment gives.

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"narthex"
@@ -31,6 +32,8 @@ func (f Failure) Unwrap() error { return f.Err }
 // Folder counts entries; [shard.Shards] is one.
 type Folder interface {
 	Fold(ctx context.Context, entries []*ledger.Entry) []shard.Result
+	// Known reports whether the entry with the id was counted.
+	Known(ctx context.Context, id ledger.ID) (bool, error)
 }
 
 // atOnce is how many bytes of messages are unpacked at a time; one message may
@@ -41,38 +44,86 @@ const atOnce = 1 << 20
 // returns those that are not done with: those that could not be counted now, and
 // those that can't be read. A message of which nothing may be counted, however
 // often it comes, is done with: what was rejected stands in the outcomes of the
-// shards.
-func Fold(ctx context.Context, f Folder, list []Message) (failed []Failure) {
+// shards. bodies has what was too large for a message; nil is none.
+func Fold(ctx context.Context, f Folder, bodies *Bodies, list []Message) (failed []Failure) {
+	w := &folding{Folder: f, bodies: bodies}
 	for len(list) > 0 {
-		n, size := 1, len(list[0].Body)
-		for n < len(list) && size+len(list[n].Body) <= atOnce {
-			size += len(list[n].Body)
+		n, size := 1, weight(list[0])
+		for n < len(list) && size+weight(list[n]) <= atOnce {
+			size += weight(list[n])
 			n++
 		}
-		failed = append(failed, fold(ctx, f, list[:n])...)
+		w.fold(ctx, list[:n])
 		list = list[n:]
 	}
-	return failed
+	return w.failed
 }
 
-func fold(ctx context.Context, f Folder, list []Message) (failed []Failure) {
-	entries := make([]*ledger.Entry, 0, len(list))
-	ids := make([]string, 0, len(list))
+// weight is how many bytes a message has, those of an object that it names
+// included, which are more than fit into a message.
+func weight(m Message) int {
+	if _, _, ok := parseBody(m.Body); ok {
+		return maxMessage
+	}
+	return len(m.Body)
+}
+
+// folding is one call of Fold.
+type folding struct {
+	Folder
+	bodies *Bodies
+	failed []Failure
+}
+
+func (w *folding) fail(m Message, err error) { w.failed = append(w.failed, Failure{m.ID, err}) }
+
+func (w *folding) fold(ctx context.Context, list []Message) {
+	var entries []*ledger.Entry
+	var from []Message
 	for _, m := range list {
-		e, err := Decode(m.Body)
-		if err != nil {
-			failed = append(failed, Failure{m.ID, err})
-			continue
+		e, err := w.read(ctx, m.Body)
+		switch {
+		case err != nil:
+			w.fail(m, err)
+		case e != nil:
+			entries, from = append(entries, e), append(from, m)
 		}
-		entries, ids = append(entries, e), append(ids, m.ID)
 	}
 	if len(entries) == 0 {
-		return failed
+		return
 	}
-	for i, r := range f.Fold(ctx, entries) {
+	for i, r := range w.Fold(ctx, entries) {
 		if r.Err != nil && !narthex.IsRejected(r.Err) {
-			failed = append(failed, Failure{ids[i], r.Err})
+			w.fail(from[i], r.Err)
+			continue
+		}
+		if name, _, ok := parseBody(from[i].Body); ok {
+			// It is counted: an object that stays is only one to expire.
+			_ = w.bodies.remove(ctx, name)
 		}
 	}
-	return failed
+}
+
+// read returns the entry of a message, nil if there is nothing left to do: its
+// object was deleted because it is counted.
+func (w *folding) read(ctx context.Context, body string) (*ledger.Entry, error) {
+	name, id, ok := parseBody(body)
+	if !ok {
+		return Decode(body)
+	}
+	if w.bodies == nil {
+		return nil, errors.New("the push lies in S3, and this function is not told where (lambda.bodies)")
+	}
+	e, gone, err := w.bodies.get(ctx, name)
+	if !gone {
+		return e, err
+	}
+	known, failed := w.Known(ctx, id)
+	switch {
+	case failed != nil:
+		return nil, failed
+	case known:
+		return nil, nil
+	}
+	return nil, fmt.Errorf("the push is lost, unless it is sent again: %w", err)
 }

@@ -7,6 +7,9 @@
 //
 //	push ─► Sink ─► SQS ─► Fold ─► shard.Shards
 //
+// What is too large for a message goes to S3 ([Bodies]), and the message has its
+// name.
+//
 // A queue for it keeps messages for a day at least, hides one for six times the
 // fold's timeout while it is folded, and moves it to a dead-letter queue after
 // ten receives or more: fewer would give up pushes while the store is away.
@@ -24,10 +27,12 @@ import (
 )
 
 // A message's body is a mark, which says how the rest is to be read, and the
-// rest. Marks of bodies that are kept elsewhere, with only their address in the
-// message, are to come: a narthex that does not know a mark leaves the message
-// to one that does, or to the dead-letter queue.
-const markEntry = "narthex1:" // base64 of an entry's encoding, packed as an s2 block
+// rest. A narthex that does not know a mark leaves the message to one that does,
+// or to the dead-letter queue.
+const (
+	markEntry = "narthex1:" // base64 of an entry's encoding, packed as an s2 block
+	markBody  = "narthex1@" // the name of an object of Bodies, which has that block
+)
 
 // maxMessage is how many bytes SQS takes in a message. Source: "Amazon SQS
 // message quotas": 1 MiB since August 2025.
@@ -37,9 +42,11 @@ const maxMessage = 1 << 20
 // taken comes near it: the doors take 10 MiB.
 const maxEntry = 64 << 20
 
-// encode returns the body of the message for an entry.
-func encode(e *ledger.Entry) string {
-	packed := s2.EncodeBetter(nil, e.Encode())
+// pack returns an entry's encoding, packed.
+func pack(e *ledger.Entry) []byte { return s2.EncodeBetter(nil, e.Encode()) }
+
+// message returns the body of the message for a packed entry.
+func message(packed []byte) string {
 	var b strings.Builder
 	b.Grow(len(markEntry) + base64.StdEncoding.EncodedLen(len(packed)))
 	b.WriteString(markEntry)
@@ -59,6 +66,11 @@ func Decode(body string) (*ledger.Entry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the message is damaged: %w", err)
 	}
+	return unpack(packed)
+}
+
+// unpack returns the entry that is packed in a block.
+func unpack(packed []byte) (*ledger.Entry, error) {
 	if n, err := s2.DecodedLen(packed); err != nil || n > maxEntry {
 		return nil, errors.New("the message is damaged: the length it says of itself is impossible")
 	}

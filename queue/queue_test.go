@@ -170,11 +170,11 @@ func TestFold(t *testing.T) {
 	}
 	list := append(w.messages(), queue.Message{ID: "poison", Body: "narthex1:" + "AAAA"})
 	away = true
-	if got := ids(queue.Fold(t.Context(), s, list)); !slices.Equal(got, []string{"3", "poison"}) {
+	if got := ids(queue.Fold(t.Context(), s, nil, list)); !slices.Equal(got, []string{"3", "poison"}) {
 		t.Errorf("failed: %v, want the sample and the poison", got)
 	}
 	away = false
-	if got := ids(queue.Fold(t.Context(), s, append(list, list...))); !slices.Equal(got, []string{"poison", "poison"}) {
+	if got := ids(queue.Fold(t.Context(), s, nil, append(list, list...))); !slices.Equal(got, []string{"poison", "poison"}) {
 		t.Errorf("failed: %v, want the poison", got)
 	}
 	if n := s.Stats(); n.Entries != 2 || n.SinkErrors != 1 {
@@ -189,7 +189,7 @@ func TestFold(t *testing.T) {
 			t.Errorf("%s: %+v %v %v", id, o, ok, err)
 		}
 	}
-	if queue.Fold(t.Context(), s, nil) != nil {
+	if queue.Fold(t.Context(), s, nil, nil) != nil {
 		t.Error("nothing failed")
 	}
 }
@@ -229,6 +229,8 @@ func (c *counting) Fold(_ context.Context, entries []*ledger.Entry) []shard.Resu
 	return make([]shard.Result, len(entries))
 }
 
+func (c *counting) Known(context.Context, ledger.ID) (bool, error) { return false, nil }
+
 // Small messages are folded together, large ones are not in memory all at once.
 func TestFoldAtOnce(t *testing.T) {
 	w := new(wire)
@@ -259,8 +261,80 @@ func TestFoldAtOnce(t *testing.T) {
 		least, most, n int
 	}{{small, 1, 1, 10}, {big, 3, 10, 10}, {all, 3, 10, 20}} {
 		f := new(counting)
-		if failed := queue.Fold(t.Context(), f, c.list); failed != nil || f.calls < c.least || f.calls > c.most || f.entries != c.n {
+		if failed := queue.Fold(t.Context(), f, nil, c.list); failed != nil || f.calls < c.least || f.calls > c.most || f.entries != c.n {
 			t.Errorf("%d messages: failed %v, %d calls with %d entries", len(c.list), failed, f.calls, f.entries)
+		}
+	}
+}
+
+// What is too large for a message lies in S3 until it is counted, once, however
+// often it is pushed and delivered.
+func TestBodies(t *testing.T) {
+	s3 := awstest.Session(t, awstest.S3(t)).S3()
+	bodies, err := queue.NewBodies(s3, "s3://"+awstest.Bucket+"/bodies/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := new(wire)
+	sink := &queue.Sink{SQS: w, Bodies: bodies}
+	r := rand.New(rand.NewPCG(1, 2))
+	var names []string
+	for range 40_000 {
+		names = append(names, fmt.Sprintf("c%x%x_total", r.Uint64(), r.Uint64()))
+	}
+	push := func(id string, names ...string) {
+		t.Helper()
+		b := batch(t, id, narthex.AsDelta, names...)
+		copy(b.Digest[:], names[0])
+		if err := sink.Write(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	objects := func() (n int) {
+		for _, err := range s3.All(t.Context(), awstest.Bucket, aws.ListOptions{Prefix: "bodies/"}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		return n
+	}
+	push("big", names...)
+	push("small", "a_total")
+	push("big", names[1:]...) // another body under its id
+	if n := len(w.bodies[0]); n > 100 || objects() != 2 {
+		t.Fatalf("the message has %d bytes, and %d objects are there", n, objects())
+	}
+	s := shards(t, new(state.Memory), narthex.SinkFunc(func(context.Context, *narthex.Batch) error { return nil }))
+	list := w.messages()
+	if got := ids(queue.Fold(t.Context(), s, nil, list)); !slices.Equal(got, []string{"0", "2"}) {
+		t.Errorf("failed without bodies: %v", got)
+	}
+	if failed := queue.Fold(t.Context(), s, bodies, append(list[:2:2], list...)); failed != nil || objects() != 0 {
+		t.Errorf("failed: %v, and %d objects are there", failed, objects())
+	}
+	if n := s.Stats(); n.Entries != 2 || n.Refused != 1 {
+		t.Errorf("counted: %+v", n)
+	}
+	if failed := queue.Fold(t.Context(), s, bodies, list); failed != nil {
+		t.Errorf("delivered again: %v", failed)
+	}
+	push("lost", names...)
+	for o, err := range s3.All(t.Context(), awstest.Bucket, aws.ListOptions{Prefix: "bodies/"}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s3.Delete(t.Context(), awstest.Bucket, o.Key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	failed := queue.Fold(t.Context(), s, bodies, append(w.messages()[3:], queue.Message{ID: "forged", Body: "narthex1@../../other"}))
+	if len(failed) != 2 || !strings.Contains(failed[0].Err.Error(), "the push is lost") || !strings.Contains(failed[1].Err.Error(), "none of narthex's") {
+		t.Errorf("failed: %v", failed)
+	}
+	for _, address := range []string{"bucket", "s3://", "dynamodb://x"} {
+		if _, err := queue.NewBodies(s3, address); err == nil {
+			t.Errorf("%q is taken", address)
 		}
 	}
 }

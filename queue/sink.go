@@ -20,6 +20,8 @@ type Sender interface {
 type Sink struct {
 	SQS Sender
 	URL string // the queue's
+	// Bodies takes what is too large for a message. Nil means that it is refused.
+	Bodies *Bodies
 	// Direct takes what must not be overtaken, as messages may be: pushes of
 	// groups, of which the last one stays, and the totals of sources, of which one
 	// that falls is a new beginning. Nil means that those can't be taken.
@@ -38,9 +40,15 @@ func (s *Sink) Write(ctx context.Context, b *narthex.Batch) error {
 	if err != nil {
 		return err
 	}
-	body := encode(e)
+	packed := pack(e)
+	body := message(packed)
 	if len(body) > maxMessage {
-		return narthex.Errorf(narthex.TooLarge, "the push takes %d bytes as a message, and SQS takes %d: send it in parts, each with an id of its own", len(body), maxMessage)
+		if s.Bodies == nil {
+			return narthex.Errorf(narthex.TooLarge, "the push takes %d bytes as a message, and SQS takes %d: send it in parts, each with an id of its own", len(body), maxMessage)
+		}
+		if body, err = s.Bodies.put(ctx, e.ID, packed); err != nil {
+			return narthex.Errorf(narthex.Unavailable, "the push is not queued, send it again with the same id: %w", err)
+		}
 	}
 	if _, err := s.SQS.SendMessage(ctx, s.URL, aws.SendMessage{Body: body}); err != nil {
 		return narthex.Errorf(narthex.Unavailable, "the push is not queued, send it again with the same id: %w", err)

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"narthex"
 	"narthex/ledger"
@@ -51,18 +52,19 @@ func (s *Shards) Fold(ctx context.Context, entries []*ledger.Entry) []Result {
 			f.pass(ctx, i)
 		}
 		r.Duplicate = r.Duplicate && r.Err == nil
-		s.note(*r)
+		s.note(*r, entries[i])
 	}
 	return f.results
 }
 
-func (s *Shards) note(r Result) {
+func (s *Shards) note(r Result, e *ledger.Entry) {
 	s.count(func(st *Stats) {
 		switch {
 		case r.Err == nil && r.Duplicate:
 			st.Duplicates++
 		case r.Err == nil:
 			st.Entries++
+			st.Lag += max(0, s.o.Now().Sub(time.UnixMilli(e.Received)))
 		case narthex.IsRejected(r.Err):
 			st.Refused++
 		}

@@ -195,9 +195,18 @@ func (s *Shards) confirmed(key string) (tick int64) {
 // folded. It reads all groups. A tick that another process has written shows once
 // the next one is made.
 func (s *Shards) Lookup(ctx context.Context, identity, id string) (Outcome, bool, error) {
+	return s.outcome(ctx, ledger.NewID(identity, id))
+}
+
+// Known reports whether the entry with the id was counted, or refused for good.
+func (s *Shards) Known(ctx context.Context, id ledger.ID) (bool, error) {
+	_, known, err := s.outcome(ctx, id)
+	return known, err
+}
+
+func (s *Shards) outcome(ctx context.Context, want ledger.ID) (Outcome, bool, error) {
 	var out Outcome
 	known, folded, refused := false, false, false
-	want := ledger.NewID(identity, id)
 	l := s.current()
 	for i := range l.Groups {
 		g, err := s.fresh(ctx, l.key(i))
@@ -209,7 +218,7 @@ func (s *Shards) Lookup(ctx context.Context, identity, id string) (Outcome, bool
 			if err := s.follow(ctx, l.Epoch); err != nil {
 				return out, false, err
 			}
-			return s.Lookup(ctx, identity, id)
+			return s.outcome(ctx, want)
 		}
 		if written, ok := g.state.Lookup(want, s.confirmed(g.key)); ok {
 			if at := time.UnixMilli(written); written == 0 {

@@ -79,6 +79,7 @@ type Stats struct {
 	Entries, Duplicates, Refused, Rejected uint64
 	Swaps, Conflicts, Loads                uint64
 	Ticks, Samples, Resent, SinkErrors     uint64
+	Lag                                    time.Duration // from the arrival of entries until they were counted, of all together
 }
 
 // Open reads how the totals are grouped, or settles it if the store is empty.

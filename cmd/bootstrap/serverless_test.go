@@ -64,7 +64,7 @@ func TestServerlessDirect(t *testing.T) {
 		w.WriteHeader(http.StatusNoContent)
 	}))
 	t.Cleanup(store.Close)
-	f := start(t, build(t), allowAnybody, "NARTHEX_STATE=file:"+t.TempDir(), "NARTHEX_INTERVAL=1s", "NARTHEX_REMOTE_WRITE_URL="+store.URL, "NARTHEX_REMOTE_WRITE_AUTHORIZATION=Bearer x")
+	f := start(t, build(t), allowAnybody, "NARTHEX_TELEMETRY=false", "NARTHEX_STATE=file:"+t.TempDir(), "NARTHEX_INTERVAL=1s", "NARTHEX_REMOTE_WRITE_URL="+store.URL, "NARTHEX_REMOTE_WRITE_AUTHORIZATION=Bearer x")
 	const one = `{"id": "id-1", "counters": [{"name": "a_total", "add": 1}]}`
 	post := func(body string) (reply, push.Receipt) {
 		t.Helper()

@@ -14,6 +14,8 @@ Reads a configuration (default narthex.yml) and prints every setting, its value,
 where it comes from and what it means; or everything that is wrong with it, with
 the lines.
 
+  --for lambda      say also what the Lambda function can't do of it, and what has
+                    no effect there
   --reference       print the reference of all settings, as Markdown
   --defaults        print the settings that hold without a file
 
@@ -25,6 +27,7 @@ func check(_ context.Context, args []string, t terminal) error {
 	f := flags("check", t)
 	reference := f.Bool("reference", false, "")
 	defaults := f.Bool("defaults", false, "")
+	program := f.String("for", "", "")
 	if err := parse(f, args); err != nil {
 		return err
 	}
@@ -34,6 +37,9 @@ func check(_ context.Context, args []string, t terminal) error {
 	}
 	if *defaults {
 		return config.Default().Explain(t.out)
+	}
+	if *program != "" && *program != "lambda" {
+		return usageError("--for is %q: want lambda, or nothing for narthex serve", *program)
 	}
 	if f.NArg() > 1 {
 		return usageError("it takes one file, but got %q too", f.Arg(1))
@@ -49,5 +55,18 @@ func check(_ context.Context, args []string, t terminal) error {
 	if err := app.CheckProbes(c, probeFeatures()); err != nil {
 		return &exitError{exitUsage, err}
 	}
-	return c.Explain(t.out)
+	if *program == "" {
+		return c.Explain(t.out)
+	}
+	notes, err := c.ForLambda()
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	if err := c.Explain(t.out); err != nil {
+		return err
+	}
+	for _, note := range notes {
+		fmt.Fprintln(t.out, note)
+	}
+	return nil
 }

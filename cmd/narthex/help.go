@@ -29,6 +29,7 @@ func topics() map[string]string {
 		"verify":  verifyHelp,
 		"viewer":  viewerHelp,
 		"token":   tokenHelp,
+		"invoke":  invokeHelp,
 		"check":   checkHelp,
 		"version": "usage: narthex version\n\nPrints the version.\n",
 	}

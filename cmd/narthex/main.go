@@ -55,6 +55,7 @@ func commands() []command {
 		{"verify", "find out what a remote-write backend can do", verifyCommand},
 		{"viewer", "print what AWS needs to know for the viewer", viewerCommand},
 		{"token", "make a bearer token for the configuration", tokenCommand},
+		{"invoke", "answer an event as the Lambda function does", invoke},
 		{"check", "say what a configuration means, or what is wrong with it", check},
 		{"version", "print the version", func(_ context.Context, _ []string, t terminal) error {
 			fmt.Fprintln(t.out, "narthex", version())
