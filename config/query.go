@@ -24,7 +24,7 @@ type Query struct {
 	SigV4 *QuerySigV4
 	// Timeout bounds a request (timeout, default 2m).
 	Timeout time.Duration
-	// MaxAnswer bounds an answer in bytes (max_answer, default 32MiB), MaxResults
+	// MaxAnswer bounds an answer in bytes (max_answer, default 64MiB), MaxResults
 	// the elements of a list (max_results, default 100000).
 	MaxAnswer  int64
 	MaxResults int
@@ -58,7 +58,7 @@ type Role struct {
 
 // QueryOf returns a query backend with the defaults.
 func QueryOf(address string) Query {
-	q := Query{URL: address, Timeout: 2 * time.Minute, MaxAnswer: 32 << 20, MaxResults: 100_000, MaxConcurrent: 20, MaxPerSender: 10}
+	q := Query{URL: address, Timeout: 2 * time.Minute, MaxAnswer: 64 << 20, MaxResults: 100_000, MaxConcurrent: 20, MaxPerSender: 10}
 	if u, err := url.Parse(address); err == nil {
 		q.Name = u.Hostname()
 	}

@@ -101,7 +101,8 @@ func (b *Backend) relay(w http.ResponseWriter, asked *http.Request, resp *http.R
 	if e.list {
 		return b.relayList(w, in, form)
 	}
-	body, err := b.whole(resp, in)
+	body, done, err := b.whole(resp, in)
+	defer done()
 	if err != nil {
 		return fail(w, err)
 	}
@@ -117,19 +118,44 @@ func (b *Backend) relay(w http.ResponseWriter, asked *http.Request, resp *http.R
 	return http.StatusOK
 }
 
-// whole reads an answer that must not be cut.
-func (b *Backend) whole(resp *http.Response, in io.Reader) ([]byte, error) {
+// largeAnswer is from how many bytes on an answer is one of the few large ones that
+// are in memory at a time.
+const (
+	largeAnswer = 8 << 20
+	maxLarge    = 4
+)
+
+// whole reads an answer that must not be cut. done is to be called when it is
+// wanted no more.
+func (b *Backend) whole(resp *http.Response, in io.Reader) (text []byte, done func(), err error) {
+	done = func() {}
+	ctx := resp.Request.Context()
 	var buf bytes.Buffer
-	if n := resp.ContentLength; n > 0 && n <= b.o.MaxAnswer {
+	if n := resp.ContentLength; n > 0 && n <= largeAnswer {
 		buf.Grow(int(n) + bytes.MinRead)
 	}
-	_, err := buf.ReadFrom(io.LimitReader(in, b.o.MaxAnswer+1))
+	_, err = buf.ReadFrom(io.LimitReader(in, min(largeAnswer, b.o.MaxAnswer+1)))
+	if err == nil && buf.Len() == largeAnswer {
+		select {
+		case b.large <- struct{}{}:
+			done = func() { <-b.large }
+			_, err = buf.ReadFrom(io.LimitReader(in, b.o.MaxAnswer+1-largeAnswer))
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	}
+	text, err = b.judged(ctx, &buf, err)
+	return text, done, err
+}
+
+// judged returns what was read of an answer, or what is wrong with it.
+func (b *Backend) judged(ctx context.Context, buf *bytes.Buffer, err error) ([]byte, error) {
 	switch {
 	case int64(buf.Len()) > b.o.MaxAnswer:
 		return nil, &problem{http.StatusUnprocessableEntity, "too_large", fmt.Sprintf(
 			"the answer of %s is larger than %d MiB: aggregate, select fewer series, or take a longer step or a shorter range (query.max_answer is the limit)", b.o.Name, b.o.MaxAnswer>>20)}
 	case err != nil:
-		return nil, b.unreachable(resp.Request.Context(), err)
+		return nil, b.unreachable(ctx, err)
 	case !bytes.HasPrefix(bytes.TrimLeft(buf.Bytes(), " \t\r\n"), []byte("{")):
 		return nil, &problem{http.StatusBadGateway, "unavailable", b.o.Name + " answered something else than Prometheus's JSON: check query.url"}
 	}

@@ -53,7 +53,7 @@ type Options struct {
 	Parse  func(query string) (any, error)
 
 	// Timeout bounds a request (2 min if 0), MaxAnswer the bytes of an answer
-	// after decompression (32 MiB), MaxResults the elements of a list (100,000),
+	// after decompression (64 MiB), MaxResults the elements of a list (100,000),
 	// MaxConcurrent the requests under way (20) and MaxPerSender those of one
 	// sender (10).
 	Timeout       time.Duration
@@ -77,6 +77,7 @@ type Backend struct {
 	base     *url.URL
 	client   *http.Client
 	room     *room
+	large    chan struct{} // has a place for each large answer in memory
 	requests func(values ...string) *stats.Counter
 
 	mu     sync.Mutex
@@ -92,7 +93,7 @@ func New(o Options) (*Backend, error) {
 	}
 	u.Path = strings.TrimSuffix(strings.TrimSuffix(u.Path, "/"), "/api/v1")
 	o = o.withDefaults()
-	b := &Backend{o: o, base: u, room: newRoom(o.MaxConcurrent, o.MaxPerSender), asking: make(chan struct{}, 1)}
+	b := &Backend{o: o, base: u, room: newRoom(o.MaxConcurrent, o.MaxPerSender), asking: make(chan struct{}, 1), large: make(chan struct{}, maxLarge)}
 	b.client = &http.Client{
 		Transport: o.Transport,
 		// Whoever is redirected to would see the credentials.
@@ -107,7 +108,7 @@ func (o Options) withDefaults() Options {
 		o.Timeout = 2 * time.Minute
 	}
 	if o.MaxAnswer <= 0 {
-		o.MaxAnswer = 32 << 20
+		o.MaxAnswer = 64 << 20
 	}
 	if o.MaxResults <= 0 {
 		o.MaxResults = 100_000

@@ -255,6 +255,27 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// Few large answers are in memory at a time; all come through.
+func TestLargeAnswersTakeTurns(t *testing.T) {
+	big := `{"status":"success","data":"` + strings.Repeat("a", 9<<20) + `"}`
+	s := front(t, newUpstream(t, answering(big)), proxy.Options{})
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			resp, err := http.DefaultClient.Do(request(s.URL+"/api/v1/query?query=up", ""))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer resp.Body.Close()
+			if n, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != 200 || n != int64(len(big)) {
+				t.Errorf("%s, %d bytes, %v", resp.Status, n, err)
+			}
+		})
+	}
+	all.Wait()
+}
+
 // A query's answer is refused beyond the limit, also one that is small on its way.
 func TestLargeAnswersAreRefused(t *testing.T) {
 	big := `{"status":"success","data":"` + strings.Repeat("a", 1<<20) + `"}`
@@ -349,14 +370,28 @@ func TestSendersAreBounded(t *testing.T) {
 		})
 		<-arrived
 	}
-	if resp, body := do(t, "GET", s.URL+"/api/v1/query?query=up", "", "X-Who", "ann"); resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {
-		t.Errorf("her third: %d %s", resp.StatusCode, body)
-	}
+	third := make(chan int)
+	go func() {
+		resp, err := http.DefaultClient.Do(request(s.URL+"/api/v1/query?query=third", "ann"))
+		if err != nil {
+			t.Error(err)
+			close(third)
+			return
+		}
+		resp.Body.Close()
+		third <- resp.StatusCode
+	}()
 	if resp, body := do(t, "GET", s.URL+"/api/v1/query?query=up", "", "X-Who", "bob"); resp.StatusCode != 200 {
 		t.Errorf("somebody else's: %d %s", resp.StatusCode, body)
 	}
+	if got := strings.Join(u.seen(), "\n"); strings.Contains(got, "third") {
+		t.Error("her third was not kept waiting")
+	}
 	close(free)
 	under.Wait()
+	if code := <-third; code != 200 {
+		t.Errorf("her third: %d", code)
+	}
 	if resp, body := do(t, "GET", s.URL+"/api/v1/query?query=up", "", "X-Who", "ann"); resp.StatusCode != 200 {
 		t.Errorf("hers afterwards: %d %s", resp.StatusCode, body)
 	}

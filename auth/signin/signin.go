@@ -82,6 +82,7 @@ type SignIn struct {
 	mu       sync.Mutex // protects all below
 	provider auth.Provider
 	asked    time.Time
+	failed   time.Time
 }
 
 // The paths.
@@ -93,7 +94,8 @@ const (
 
 const (
 	signInTime   = 10 * time.Minute
-	providerTime = time.Hour // what a provider says of itself is kept
+	providerTime = time.Hour        // what a provider says of itself is kept
+	failPause    = 10 * time.Second // between questions that it does not answer
 )
 
 // New returns a SignIn. It does not touch the network.
@@ -156,10 +158,15 @@ func (s *SignIn) Start(r *http.Request, path string) string {
 
 // about returns what the provider says of itself.
 func (s *SignIn) about(ctx context.Context) (auth.Provider, error) {
-	s.mu.Lock()
-	p, asked := s.provider, s.asked
-	s.mu.Unlock()
-	if p.Token != "" && s.o.Now().Sub(asked) < providerTime {
+	s.mu.Lock() // one asks at a time
+	defer s.mu.Unlock()
+	p := s.provider
+	switch {
+	case p.Token != "" && s.o.Now().Sub(s.asked) < providerTime:
+		return p, nil
+	case s.o.Now().Sub(s.failed) < failPause && p.Token == "":
+		return p, errors.New("the identity provider could not be asked about itself a moment ago")
+	case s.o.Now().Sub(s.failed) < failPause:
 		return p, nil
 	}
 	found, err := auth.Discover(ctx, s.client, s.o.Issuer)
@@ -167,13 +174,11 @@ func (s *SignIn) about(ctx context.Context) (auth.Provider, error) {
 		err = errors.New("its configuration names no authorization endpoint or no token endpoint")
 	}
 	if err != nil {
-		if p.Token != "" {
+		if s.failed = s.o.Now(); p.Token != "" {
 			return p, nil
 		}
 		return p, fmt.Errorf("ask %s about itself: %w", s.o.Issuer, err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.provider, s.asked = found, s.o.Now()
 	return found, nil
 }
