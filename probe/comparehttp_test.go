@@ -134,6 +134,7 @@ func httpComparisons() []comparison {
 		}},
 		{name: "it takes too long to send the body", module: "prober: http\ntimeout: 300ms", target: func(t *testing.T, _ *authority) string {
 			return "http://" + listen(t, func(c net.Conn) {
+				_, _ = c.Read(make([]byte, 4096))
 				_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfour")
 				_, _ = io.Copy(io.Discard, c)
 			})

@@ -207,6 +207,7 @@ var httpWithoutEnd = map[string]func(net.Conn){
 // forever sends a beginning, and then the same again and again.
 func forever(begin, again string, pause time.Duration) func(net.Conn) {
 	return func(c net.Conn) {
+		c.Read(make([]byte, 4096)) // the request comes first
 		go io.Copy(io.Discard, c)
 		io.WriteString(c, begin)
 		for {

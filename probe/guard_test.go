@@ -62,8 +62,12 @@ func tryTrap(t *testing.T) *trap {
 					return
 				}
 				tr.hits.Add(1)
-				_, _ = c.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
-				c.Close()
+				go func() {
+					defer c.Close()
+					_ = c.SetDeadline(time.Now().Add(time.Second))
+					_, _ = c.Read(make([]byte, 4096))
+					_, _ = c.Write([]byte("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
+				}()
 			}
 		}()
 	}

@@ -52,7 +52,7 @@ func timeoutOf(ctx context.Context, m *Module, r Request) time.Duration {
 
 // reserve is how much of a timeout is kept for the way back, so that the verdict
 // leaves before it is over.
-func reserve(timeout time.Duration) time.Duration { return min(timeout/20, 50*time.Millisecond) }
+func reserve(timeout time.Duration) time.Duration { return min(timeout/10, 50*time.Millisecond) }
 
 // attempts probes until it succeeds, fails for good, or has been retried as often
 // as the module says. It returns the trials of the last attempt: one for each

@@ -27,13 +27,16 @@ func (t *trial) text(value, file string) (string, error) {
 	return strings.TrimSpace(string(b)), nil
 }
 
-// hidable is how long a text has to be to be searched for: shorter ones would turn
-// the log into gaps.
-const hidable = 4
+// A text that is hidden has at least four bytes, since shorter ones would turn the
+// log into gaps, and no more than the log's lines can have of it.
+const (
+	hidableFrom = 4
+	hidableTo   = 64 << 10
+)
 
 // hide keeps a text out of the log and the failure.
 func (t *trial) hide(secret string) {
-	if len(secret) < hidable {
+	if len(secret) < hidableFrom || len(secret) > hidableTo {
 		return
 	}
 	t.mu.Lock()
