@@ -13,3 +13,4 @@ export {type Bundle, Program, type ProgramProps, type Uploaded} from './program.
 export {type Door, NarthexPush, type NarthexPushProps} from './push.ts';
 export {type Settings} from './settings.ts';
 export {Store, type StoreProps} from './store.ts';
+export {NarthexView, type NarthexViewProps, type SignIn} from './view.ts';

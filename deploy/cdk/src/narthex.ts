@@ -8,6 +8,7 @@ import {type Bundle} from './program.ts';
 import {NarthexProbe, type NarthexProbeProps} from './probe.ts';
 import {NarthexPush, type NarthexPushProps} from './push.ts';
 import {Store} from './store.ts';
+import {NarthexView, type NarthexViewProps} from './view.ts';
 
 type Rest<P> = Omit<P, 'destination' | 'store' | 'alarms' | 'bundle'>;
 
@@ -20,6 +21,8 @@ export interface NarthexProps {
   readonly logs?: Rest<NarthexLogsProps>;
   /** Probes from this region; see probeRegions for others. */
   readonly probe?: Rest<NarthexProbeProps>;
+  /** Shows the workspace to people who sign in. */
+  readonly view?: Omit<NarthexViewProps, 'workspace' | 'alarms' | 'bundle'>;
   /** Told of dead letters, lag and failures. */
   readonly alarms?: sns.ITopic;
   readonly bundle?: Bundle;
@@ -31,6 +34,7 @@ export class Narthex extends Construct {
   readonly push: NarthexPush;
   readonly logs?: NarthexLogs;
   readonly probe?: NarthexProbe;
+  readonly view?: NarthexView;
 
   constructor(scope: Construct, id: string, props: NarthexProps = {}) {
     super(scope, id);
@@ -44,6 +48,12 @@ export class Narthex extends Construct {
     if (props.logs) this.logs = new NarthexLogs(this, 'Logs', {...props.logs, ...common});
     if (props.probe)
       this.probe = new NarthexProbe(this, 'Probe', {...props.probe, ...common, store: undefined});
+    if (props.view) {
+      const {workspace} = destination;
+      if (!workspace)
+        throw new Error('view shows a workspace of Amazon Managed Prometheus, and the destination is none');
+      this.view = new NarthexView(this, 'View', {...props.view, workspace, alarms, bundle});
+    }
     if (destination.workspace) {
       new CfnOutput(this, 'QueryEndpoint', {
         value: destination.workspace.endpoint,

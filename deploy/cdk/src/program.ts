@@ -30,6 +30,7 @@ export interface ProgramProps {
   readonly bundle?: Bundle;
   readonly architecture?: lambda.Architecture;
   readonly description: string;
+  /** narthex.yml; empty if the environment has it. */
   readonly settings: Settings;
   readonly environment?: Record<string, string>;
   readonly memory: number;
@@ -66,7 +67,7 @@ export class Program extends lambda.Function {
       timeout: props.timeout,
       reservedConcurrentExecutions: props.concurrency,
       environment: {...configuration(props), ...props.environment},
-      layers: typeof props.bundle === 'object' ? undefined : [layer(scope, id, props)],
+      layers: layered(props) ? [layer(scope, id, props)] : undefined,
       role,
       logGroup: log,
       loggingFormat: lambda.LoggingFormat.JSON,
@@ -89,6 +90,11 @@ function code({program, bundle}: ProgramProps, architecture: lambda.Architecture
     throw new Error(`${file} is not there: run make dist, or say with bundle where the functions are`);
   }
   return lambda.Code.fromAsset(file);
+}
+
+/** layered reports whether narthex.yml is in a layer, and not in the environment. */
+function layered({bundle, settings}: ProgramProps): boolean {
+  return typeof bundle !== 'object' && Object.keys(settings).length > 0;
 }
 
 /** layer has narthex.yml, which Lambda unpacks into /opt. */

@@ -10,6 +10,7 @@ import {
   NarthexLogs,
   NarthexProbe,
   NarthexPush,
+  NarthexView,
   RemoteWrite,
   Store,
   Workspace,
@@ -70,10 +71,17 @@ for (const [name, fill] of Object.entries(shapes)) {
     });
 
     test('is closed to the public', () => {
-      for (const url of each.flatMap((t) => all(t, 'AWS::Lambda::Url')))
-        assert.equal(url.Properties['AuthType'], 'AWS_IAM');
-      for (const p of each.flatMap((t) => all(t, 'AWS::Lambda::Permission')))
-        assert.notEqual(p.Properties['Principal'], '*');
+      // The page is for browsers, which can't sign: whoever opens it has to sign in.
+      const page = (f: unknown) => JSON.stringify(f).includes('ViewFunction');
+      for (const url of each.flatMap((t) => all(t, 'AWS::Lambda::Url'))) {
+        assert.equal(
+          url.Properties['AuthType'],
+          page(url.Properties['TargetFunctionArn']) ? 'NONE' : 'AWS_IAM',
+        );
+      }
+      for (const p of each.flatMap((t) => all(t, 'AWS::Lambda::Permission'))) {
+        if (!page(p.Properties['FunctionName'])) assert.notEqual(p.Properties['Principal'], '*');
+      }
       for (const route of each.flatMap((t) => all(t, 'AWS::ApiGatewayV2::Route'))) {
         assert.notEqual(route.Properties['AuthorizationType'] ?? 'NONE', 'NONE');
       }
@@ -203,6 +211,21 @@ test('other receivers: the header is a secret that only the writer may read', ()
   assert.equal(readers.length, 1);
   assert.match(readers[0]![0], /Tick/);
   assert.doesNotMatch(JSON.stringify(readers[0]![1].Resource), /^"\*"/);
+});
+
+test('the viewer lets nobody in without a claim', () => {
+  assert.throws(
+    () =>
+      synth((stack) => {
+        const signIn = {issuer: 'https://login.example', clientId: 'narthex', claims: {}};
+        new NarthexView(stack, 'View', {
+          workspace: Workspace.of(stack, 'W', workspace),
+          signIn,
+          bundle: bundle(),
+        });
+      }),
+    /claims is empty/,
+  );
 });
 
 test('a store that is to be kept is kept', () => {

@@ -1,5 +1,13 @@
 import {type App, Stack} from 'aws-cdk-lib';
-import {Narthex, NarthexLogs, NarthexPush, probeRegions, Store, Workspace} from '../src/index.ts';
+import {
+  Narthex,
+  NarthexLogs,
+  NarthexPush,
+  NarthexView,
+  probeRegions,
+  Store,
+  Workspace,
+} from '../src/index.ts';
 import {bundle} from './synth.ts';
 
 /** shapes are what people deploy. */
@@ -11,6 +19,7 @@ export const shapes: Record<string, (app: App) => void> = {
       push: {interval: 15},
       logs: {source: {preset: 'article'}},
       probe: {targets: [shop], every: 15},
+      view: {signIn},
     });
     narthex.logs?.fromLoadBalancers();
   },
@@ -37,8 +46,19 @@ export const shapes: Record<string, (app: App) => void> = {
     const store = new Store(stack, 'Store');
     new NarthexLogs(stack, 'Logs', {destination, store, bundle: bundle(), prefix: 'cdn/'});
   },
+  view(app) {
+    const stack = new Stack(app, 'narthex');
+    const workspace = Workspace.of(stack, 'Workspace', existing);
+    new NarthexView(stack, 'View', {workspace, signIn, bundle: bundle()});
+  },
 };
 
+const signIn = {
+  issuer: 'https://login.example',
+  clientId: 'narthex',
+  clientSecret: 'narthex/client',
+  claims: {groups: 'sre'},
+};
 const account = '123456789012';
 const existing = `arn:aws:aps:eu-central-1:${account}:workspace/ws-01234567-89ab-cdef-0123-456789abcdef`;
 const shop = {name: 'shop', target: 'https://shop.example', module: 'http_2xx'};
