@@ -13,6 +13,7 @@ package quota
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -111,12 +112,13 @@ func forbidden(f Finding, asked bool) Finding {
 	return f
 }
 
-// count writes a number with commas, and at most one digit behind the point.
+// count writes a number with commas, or with one digit behind the point if it is
+// small.
 func count(v float64) string {
-	if v != float64(int64(v)) {
+	if v < 1000 && v != math.Trunc(v) {
 		return strconv.FormatFloat(v, 'f', 1, 64)
 	}
-	text := strconv.FormatInt(int64(v), 10)
+	text := strconv.FormatFloat(v, 'f', 0, 64)
 	for i := len(text) - 3; i > 0; i -= 3 {
 		text = text[:i] + "," + text[i:]
 	}

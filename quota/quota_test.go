@@ -92,7 +92,7 @@ func TestString(t *testing.T) {
 	want := []string{
 		"retention: 2000 d of 1095 d (--retention): samples are gone earlier; keep what has to be older in a store of your own: a second remote_write",
 		"series that a new workspace takes at once: 3,000,000 of 2,000,000 (limits.series): more than twice the average of the last half hour is throttled (429); let the number grow over hours; narthex repeats what is refused",
-		"age of a sample: 90 min of 1 h (logs.lateness, remote_write.outbox.max_age): older samples are refused (greater_than_max_sample_age); keep lateness below 50m; what waits for longer in the outbox is lost, totals are not",
+		"age of a sample: 90 min of 1 h (logs.lateness): older samples are refused (greater_than_max_sample_age); keep lateness below 50m",
 		"active series of the workspace: 3,000,000 of 50,000,000 (limits.series)",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"narthex/app"
 	"narthex/config"
@@ -14,8 +15,13 @@ Reads a configuration (default narthex.yml) and prints every setting, its value,
 where it comes from and what it means; or everything that is wrong with it, with
 the lines.
 
+Where AWS is part of it, the quotas of Amazon Managed Prometheus and Lambda follow,
+with how much of each the configuration may want: its limits, or what is said here.
+
   --for lambda      say also what the Lambda function can't do of it, and what has
                     no effect there
+  --series N        how many active series are expected (default limits.series)
+  --retention D     how long samples are to be kept, such as 400d
   --reference       print the reference of all settings, as Markdown
   --defaults        print the settings that hold without a file
 
@@ -28,6 +34,8 @@ func check(_ context.Context, args []string, t terminal) error {
 	reference := f.Bool("reference", false, "")
 	defaults := f.Bool("defaults", false, "")
 	program := f.String("for", "", "")
+	series := f.Int("series", 0, "")
+	retention := f.String("retention", "", "")
 	if err := parse(f, args); err != nil {
 		return err
 	}
@@ -55,12 +63,17 @@ func check(_ context.Context, args []string, t terminal) error {
 	if err := app.CheckProbes(c, probeFeatures()); err != nil {
 		return &exitError{exitUsage, err}
 	}
-	if *program == "" {
-		return c.Explain(t.out)
+	var notes []string
+	if *program != "" {
+		if notes, err = c.ForLambda(); err != nil {
+			return &exitError{exitUsage, err}
+		}
 	}
-	notes, err := c.ForLambda()
-	if err != nil {
-		return &exitError{exitUsage, err}
+	var keep time.Duration
+	if *retention != "" {
+		if keep, err = config.ParseDuration(*retention); err != nil {
+			return usageError("--retention: %v", err)
+		}
 	}
 	if err := c.Explain(t.out); err != nil {
 		return err
@@ -68,5 +81,5 @@ func check(_ context.Context, args []string, t terminal) error {
 	for _, note := range notes {
 		fmt.Fprintln(t.out, note)
 	}
-	return nil
+	return quotas(t.out, use(c, *series, keep))
 }
