@@ -25,6 +25,8 @@ import (
 	"time"
 
 	"narthex"
+	"narthex/app"
+	"narthex/config"
 	"narthex/lambda"
 )
 
@@ -120,4 +122,22 @@ func (f *Function) prepared(ctx context.Context) *lambda.Function {
 		return broken(err, f.o)
 	}
 	return f.ready
+}
+
+// read returns the configuration, with what the environment says, and tells what
+// of it has no effect here. An error of kind Unavailable may go away.
+func (o *Options) read(ctx context.Context) (*config.Config, error) {
+	overrides, err := o.overrides()
+	if err != nil {
+		return nil, err
+	}
+	c, err := app.Settings{From: o.Config, Getenv: o.Getenv, Overrides: overrides}.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	notes, err := c.ForLambda()
+	for _, note := range notes {
+		o.Logger.Warn(note)
+	}
+	return c, err
 }

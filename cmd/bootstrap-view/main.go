@@ -6,8 +6,8 @@
 // Requests come in through a function URL or an API Gateway HTTP API. What it
 // shows and to whom is narthex's configuration (query, auth, viewer):
 //
-//	NARTHEX_CONFIG            the configuration itself, in YAML, or the name of a file with
-//	                          it; default narthex.yml beside the program
+//	NARTHEX_CONFIG            the configuration itself, in YAML, or where it is: a file,
+//	                          s3://bucket/key or ssm:/name; default narthex.yml beside the program
 //	NARTHEX_INSECURE_NO_AUTH  1 lets everybody in who has the address
 //
 // viewer.sign_in wants keys, which outlive the function's instances; without
@@ -16,7 +16,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,17 +23,14 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"strconv"
-	"strings"
 
 	awslambda "github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"narthex/app"
 	"narthex/auth"
-	"narthex/config"
 	"narthex/internal/reply"
 	"narthex/internal/stats"
 	"narthex/lambda"
@@ -82,7 +78,7 @@ const maxAnswer = 24 << 20
 
 // view returns what the configuration shows.
 func view(getenv func(string) string, logger *slog.Logger) (http.Handler, error) {
-	c, err := configuration(getenv)
+	c, err := app.Settings{Getenv: getenv}.Read(context.Background())
 	if err != nil {
 		return nil, err
 	}
@@ -113,20 +109,6 @@ func view(getenv func(string) string, logger *slog.Logger) (http.Handler, error)
 			mux.Handle("/", page)
 		},
 	}, getenv("NARTHEX_INSECURE_NO_AUTH") == "1")
-}
-
-// configuration reads what the environment says, or names.
-func configuration(getenv func(string) string) (*config.Config, error) {
-	env := func(name string) (string, bool) { v := getenv(name); return v, v != "" }
-	text := getenv("NARTHEX_CONFIG")
-	if strings.ContainsAny(text, ":{\n") {
-		return config.Parse("NARTHEX_CONFIG", []byte(text), env)
-	}
-	path := cmp.Or(text, "narthex.yml")
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(getenv("LAMBDA_TASK_ROOT"), path)
-	}
-	return config.Load(path, env)
 }
 
 // unavailable answers all requests with why nothing can be shown. The reason may

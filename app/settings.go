@@ -1,6 +1,7 @@
-package function
+package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"strings"
 
 	"narthex"
-	"narthex/app"
 	"narthex/config"
 	"narthex/internal/aws"
 )
@@ -17,25 +17,28 @@ import (
 // maxConfig is how large a configuration in S3 may be, in bytes.
 const maxConfig = 1 << 20
 
-// read returns the configuration, with the secrets that it refers to and what
-// the environment says. An error of kind Unavailable may go away.
-func (o *Options) read(ctx context.Context) (*config.Config, error) {
-	from := o.Config
-	if from == "" {
-		from = o.Getenv("NARTHEX_CONFIG")
-	}
-	name, data, err := o.fetch(ctx, from)
-	if err != nil {
-		return nil, err
-	}
-	overrides, err := o.overrides()
+// Settings is where a function's configuration comes from.
+type Settings struct {
+	// From is a file, s3://bucket/key, ssm:/name, secretsmanager:name, or the text
+	// itself; "" is the environment's NARTHEX_CONFIG, and without it narthex.yml
+	// beside the program.
+	From   string
+	Getenv func(string) string
+	// Overrides come after it.
+	Overrides []config.Override
+}
+
+// Read returns the configuration, with the secrets that it refers to. An error of
+// kind Unavailable may go away.
+func (o Settings) Read(ctx context.Context) (*config.Config, error) {
+	name, data, err := o.fetch(ctx, cmp.Or(o.From, o.Getenv("NARTHEX_CONFIG")))
 	if err != nil {
 		return nil, err
 	}
 	var away error // why a secret can't be had
-	secrets := app.Secrets(ctx)
+	secrets := Secrets(ctx)
 	c, err := config.Read(config.Input{
-		Name: name, Data: data, Overrides: overrides,
+		Name: name, Data: data, Overrides: o.Overrides,
 		Env: func(name string) (string, bool) {
 			value := o.Getenv(name)
 			return value, value != ""
@@ -49,18 +52,11 @@ func (o *Options) read(ctx context.Context) (*config.Config, error) {
 	if err != nil && away != nil {
 		return nil, unlessGone(err, away)
 	}
-	if err != nil {
-		return nil, err
-	}
-	notes, err := c.ForLambda()
-	for _, note := range notes {
-		o.Logger.Warn(note)
-	}
 	return c, err
 }
 
 // fetch returns the configuration's name and text, neither if there is none.
-func (o *Options) fetch(ctx context.Context, from string) (name string, data []byte, err error) {
+func (o Settings) fetch(ctx context.Context, from string) (name string, data []byte, err error) {
 	switch {
 	case from == "":
 		path := filepath.Join(o.Getenv("LAMBDA_TASK_ROOT"), "narthex.yml")
@@ -72,7 +68,7 @@ func (o *Options) fetch(ctx context.Context, from string) (name string, data []b
 	case strings.ContainsAny(from, "\n{") || strings.Contains(from, ": "):
 		return "NARTHEX_CONFIG", []byte(from), nil
 	case strings.HasPrefix(from, "s3://"), strings.HasPrefix(from, "ssm:"), strings.HasPrefix(from, "secretsmanager:"):
-		data, err = o.fetchAWS(ctx, from)
+		data, err = fetchAWS(ctx, from)
 		if err != nil {
 			return "", nil, unlessGone(fmt.Errorf("read the configuration: %w", err), err)
 		}
@@ -84,7 +80,7 @@ func (o *Options) fetch(ctx context.Context, from string) (name string, data []b
 	return from, data, err
 }
 
-func (o *Options) fetchAWS(ctx context.Context, from string) ([]byte, error) {
+func fetchAWS(ctx context.Context, from string) ([]byte, error) {
 	session, err := aws.Open(aws.Options{})
 	if err != nil {
 		return nil, err
