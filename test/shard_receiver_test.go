@@ -32,6 +32,7 @@ type recorder struct {
 	values   map[string]map[int64]uint64 // by series and time, the bits
 	again    int                         // samples that were sent before, identical
 	refused  int                         // requests that the receiver answered 4xx
+	first    []string                    // samples in them that had not been sent before
 }
 
 func newRecorder(t testing.TB, to string) *recorder {
@@ -50,7 +51,7 @@ func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if err != nil {
 		return // the sender was killed
 	}
-	samples := r.decode(req, packed)
+	samples, first := r.decode(req, packed)
 	if r.block != nil && r.block(samples) {
 		panic(http.ErrAbortHandler)
 	}
@@ -74,6 +75,7 @@ func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if resp.StatusCode/100 == 4 {
 		r.mu.Lock()
 		r.refused++
+		r.first = append(r.first, first...)
 		r.mu.Unlock()
 	}
 	maps.Copy(w.Header(), resp.Header)
@@ -81,12 +83,13 @@ func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	io.Copy(w, resp.Body)
 }
 
-// decode writes the request down and returns it as text.
-func (r *recorder) decode(req *http.Request, packed []byte) []string {
+// decode writes the request down and returns it as text, with those of its samples
+// that had not been sent before.
+func (r *recorder) decode(req *http.Request, packed []byte) (list, first []string) {
 	body, err := s2.Decode(nil, packed)
 	if err != nil {
 		r.t.Errorf("a request is not snappy: %v", err)
-		return nil
+		return nil, nil
 	}
 	version := remotewrite.V1
 	if strings.Contains(req.Header.Get("Content-Type"), "v2") {
@@ -96,21 +99,22 @@ func (r *recorder) decode(req *http.Request, packed []byte) []string {
 	in, err := remotewrite.Decode(version, string(body), remotewrite.Limits{Series: lots, Values: 20 * lots, Labels: 50 * lots})
 	if err != nil {
 		r.t.Errorf("a request can't be read: %v", err)
-		return nil
+		return nil, nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var list []string
 	for _, s := range in.Series {
 		name := s.Labels.String()
 		if r.values[name] == nil {
 			r.values[name] = make(map[int64]uint64)
 		}
 		for _, x := range s.Samples {
-			list = append(list, fmt.Sprintf("%s %v@%d", name, x.Value, x.Time))
+			text := fmt.Sprintf("%s %v@%d", name, x.Value, x.Time)
+			list = append(list, text)
 			bits := math.Float64bits(x.Value)
 			if have, ok := r.values[name][x.Time]; !ok {
 				r.values[name][x.Time] = bits
+				first = append(first, text)
 			} else if have != bits {
 				r.t.Errorf("%s was sent %v and %v for the time %d", name, math.Float64frombits(have), x.Value, x.Time)
 			} else {
@@ -123,7 +127,7 @@ func (r *recorder) decode(req *http.Request, packed []byte) []string {
 	}
 	slices.Sort(list)
 	r.requests = append(r.requests, list)
-	return list
+	return list, first
 }
 
 // check compares what the receiver has with the truth: the last values, that each
