@@ -9,9 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/andybalholm/brotli"
 )
@@ -21,7 +23,8 @@ const held = 64 << 20
 
 // check checks an answer and reads its body, once for everything that looks at it.
 func (h *httpProbe) check(ctx context.Context, resp *http.Response) {
-	h.log.Debug("received an answer", "status_code", resp.StatusCode, "proto", resp.Proto, "content_length", resp.ContentLength)
+	h.log.Debug("received an answer", "status_code", resp.StatusCode, "proto", resp.Proto, "content_length", resp.ContentLength,
+		"headers", strings.Join(slices.Sorted(maps.Keys(resp.Header)), " "))
 	h.checkStatus(resp.StatusCode)
 	h.checkHeaders(resp.Header)
 	body, err := h.reader(resp)

@@ -35,7 +35,7 @@ var remedies = map[string]string{
 	"status":           "The target answers, but not as the module demands. If this status is good, list it in valid_status_codes.",
 	"version":          "The target speaks another version of HTTP than valid_http_versions lists.",
 	"body":             "The page was loaded, but it is not the one that is expected: look at its content, and at the module's conditions on the body.",
-	"header":           "A header of the answer is not as the module demands: the log has the headers.",
+	"header":           "A header of the answer is not as the module demands: the log names those that came.",
 	"encoding":         "The answer is not compressed as the module says: look at compression and at Accept-Encoding.",
 	"mismatch":         "The peer answered something else than expected: the log has what it said.",
 	"records":          "The records are not those that the module demands: the log has them.",
