@@ -31,6 +31,7 @@ package accesslog
 
 import (
 	"fmt"
+	"hash/maphash"
 	"maps"
 	"slices"
 	"strings"
@@ -64,8 +65,8 @@ type Options struct {
 	// Layouts are the histograms' layouts by name, beside api_latency, default
 	// and native.
 	Layouts map[string]narthex.Layout
-	// MaxSeries is how many series a metric may have; a histogram has one for
-	// each bucket. Default 20,000.
+	// MaxSeries is how many series a metric may have, of all logs that the Reader
+	// reads; a histogram has one for each bucket. Default 20,000.
 	MaxSeries int
 
 	// Routes are patterns, such as "GET /v1/users/{id}", "/static/**" or
@@ -102,6 +103,7 @@ type Reader struct {
 	options   Options
 	plan      plan
 	metrics   []metric
+	known     []knownSets // by metric
 	router    router
 	routes    bool // whether anything wants a route
 	mapping   dialect
@@ -183,6 +185,7 @@ func (r *Reader) setMapping(m map[string]string) error {
 }
 
 func (r *Reader) setMetrics(o *Options) error {
+	r.plan.seed = maphash.MakeSeed()
 	list := o.Metrics
 	if len(list) == 0 {
 		var err error
@@ -203,7 +206,7 @@ func (r *Reader) setMetrics(o *Options) error {
 			return fmt.Errorf("the metric %q is there twice", m.Name)
 		}
 		seen[m.Name] = true
-		r.metrics = append(r.metrics, out)
+		r.metrics, r.known = append(r.metrics, out), append(r.known, knownSets{})
 	}
 	for _, d := range r.plan.dims {
 		for _, s := range d.sources {

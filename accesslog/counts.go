@@ -1,6 +1,7 @@
 package accesslog
 
 import (
+	"hash/maphash"
 	"maps"
 	"math"
 	"slices"
@@ -28,8 +29,27 @@ type labelSet [maxDims]uint32
 // A table is one metric's rows.
 type table struct {
 	rows   map[labelSet]*row
-	folded sketch // values of lines that count in a row other than their own
-	spare  *int   // slots that all tables may still make
+	known  knownSets // of the metric, from all logs
+	folded sketch    // values of lines that count in a row other than their own
+	spare  *int      // slots that all tables may still make
+}
+
+// knownSets are the label sets that a reader's logs have come to, as hashes: a
+// metric has no more of them than it may, over all logs and not only in each.
+type knownSets map[uint64]struct{}
+
+// admit reports whether the label set may have a row: if it had one before, or if
+// there are fewer than room.
+func (k knownSets) admit(seed maphash.Seed, set labelSet, room int) bool {
+	h := maphash.Comparable(seed, set)
+	if _, known := k[h]; known {
+		return true
+	}
+	if len(k) >= room {
+		return false
+	}
+	k[h] = struct{}{}
+	return true
 }
 
 // A row is one label set of a metric.
@@ -52,7 +72,7 @@ func (r *Reader) newCounts() *Counts {
 	c := &Counts{reader: r, tables: make([]table, len(r.metrics))}
 	spare := maxSlots
 	for i := range c.tables {
-		c.tables[i] = table{rows: map[labelSet]*row{}, spare: &spare}
+		c.tables[i] = table{rows: map[labelSet]*row{}, known: r.known[i], spare: &spare}
 	}
 	c.Report.Reasons = map[string]int64{}
 	c.Report.Unknown = map[string]int64{}
@@ -80,7 +100,7 @@ func (t *table) row(m *metric, p *plan, set labelSet) (r *row, folded bool) {
 		case 2:
 			room = m.cap
 		}
-		if len(t.rows) < max(room, 1) {
+		if t.known.admit(p.seed, set, max(room, 1)) {
 			break
 		}
 		for _, d := range m.dims {

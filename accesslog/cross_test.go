@@ -263,25 +263,27 @@ func TestSamples(t *testing.T) {
 	if dir == "" {
 		t.Skipf("%s names no folder with logs", samples)
 	}
-	for path, want := range map[string]struct{ lines, rejected int64 }{
-		"alb/broadstripes_multimember.log.gz":                         {5, 0},
-		"alb/opensearch-catalog_raw.log":                              {63, 0},
-		"cloudfront_realtime/claygregory_40fields_with_header.log":    {1, 0},
-		"cloudfront_v1/E2KG6TMBAL2PBU.2021-01-23-13.23aaa605.gz":      {1, 0},
-		"cloudfront_v1/claygregory_24cols_2014_doubleencoded.log":     {2, 0},
-		"cloudfront_v1/jsherz_2020_googlebot.log":                     {2, 0},
-		"cloudfront_v1/opensearch-catalog_hkg_304_200_40lines.log":    {40, 0},
-		"cloudfront_v2_json/highlight_firehose_2024-12_40fields.json": {1, 0},
-		"nlb/otelcontrib_tls.log":                                     {1, 0},
-		"s3/opensearch-catalog_raw.log":                               {18, 0},
+	accounted := map[string]bool{}
+	for path, want := range map[string]struct{ lines, counted, rejected int64 }{
+		"alb/broadstripes_multimember.log.gz":                         {5, 5, 0},
+		"alb/opensearch-catalog_raw.log":                              {63, 63, 0},
+		"cloudfront_realtime/claygregory_40fields_with_header.log":    {1, 1, 0},
+		"cloudfront_v1/E2KG6TMBAL2PBU.2021-01-23-13.23aaa605.gz":      {1, 1, 0},
+		"cloudfront_v1/claygregory_24cols_2014_doubleencoded.log":     {2, 2, 0},
+		"cloudfront_v1/jsherz_2020_googlebot.log":                     {2, 2, 0},
+		"cloudfront_v1/opensearch-catalog_hkg_304_200_40lines.log":    {40, 40, 0},
+		"cloudfront_v2_json/highlight_firehose_2024-12_40fields.json": {1, 1, 0},
+		"nlb/otelcontrib_tls.log":                                     {1, 1, 0},
+		"s3/opensearch-catalog_raw.log":                               {18, 18, 0},
 	} {
+		accounted[path] = true
 		log, err := os.ReadFile(filepath.Join(dir, path))
 		if err != nil {
 			t.Fatal(err)
 		}
 		counts := read(t, accesslog.Options{}, path, log)
 		checkReport(t, counts.Report)
-		if r := counts.Report; r.Lines != want.lines || r.Rejected != want.rejected {
+		if r := counts.Report; r.Lines != want.lines || r.Counted != want.counted || r.Rejected != want.rejected {
 			t.Errorf("%s: %d lines, %d rejected %v, want %+v", path, r.Lines, r.Rejected, r.Examples, want)
 		}
 		if strings.HasSuffix(path, ".gz") {
@@ -295,6 +297,41 @@ func TestSamples(t *testing.T) {
 		}
 		if n := crossCheck(t, filepath.Base(path), log); n != want.lines && !strings.HasPrefix(path, "nlb") {
 			t.Errorf("%s: %d of %d lines were compared", path, n, want.lines)
+		}
+	}
+	sampleRefusals(t, dir, accounted)
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if name, _ := filepath.Rel(dir, path); err == nil && !d.IsDir() && !accounted[filepath.ToSlash(name)] {
+			t.Errorf("%s is in no table", name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sampleRefusals reads the samples that are no logs of requests. Each is refused by
+// what it is.
+func sampleRefusals(t *testing.T, dir string, accounted map[string]bool) {
+	for path, want := range map[string]string{
+		"cwlogs/cw_logs_control_and_bad_records.json":                    "Firehose",
+		"cwlogs/cw_logs_mixed.json":                                      "Firehose",
+		"cwlogs/cw_logs_with_only_control_messages.json":                 "Firehose",
+		"cwlogs/cw_logs_with_only_data_messages.json":                    "Firehose",
+		"cwlogs/direct_put.json":                                         "Firehose",
+		"cwlogs/direct_put_with_non_json_message.json":                   "Firehose",
+		"metric_streams/otelcontrib_json_multiple_records_excerpt.jsonl": "a CloudWatch metric stream",
+		"metric_streams/logzio_apigw_wrapped_firehose_otlp1.0.json":      "",
+	} {
+		accounted[path] = true
+		log, err := os.ReadFile(filepath.Join(dir, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = newReader(t, accesslog.Options{}).Read(t.Context(), path, bytes.NewReader(log))
+		if !narthex.IsRejected(err) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", path, err, want)
 		}
 	}
 }

@@ -45,6 +45,22 @@ func refuse(name string) error {
 	return nil
 }
 
+// foreignName says what a line is that is none of a log of requests but known all the
+// same, "" if it is not.
+func foreignName(line string) string {
+	switch {
+	case strings.Contains(line, `"rawPath"`) && strings.Contains(line, `"headers"`):
+		return "an event that API Gateway or a function URL sends to a function, not a log"
+	case strings.Contains(line, `"metric_stream_name"`):
+		return "a CloudWatch metric stream, which has metrics already and tells of no requests"
+	case strings.Contains(line, `"records"`) && strings.Contains(line, `"requestId"`), strings.Contains(line, "x-amz-firehose"):
+		return "what Firehose delivers over HTTP: the logs are in its records, each in base64; have Firehose write them to S3"
+	case strings.Contains(line, `"awslogs"`), strings.Contains(line, `"messageType"`) && strings.Contains(line, `"logEvents"`):
+		return "the message of a CloudWatch Logs subscription: the log is in it; the Lambda function takes such messages"
+	}
+	return ""
+}
+
 // parser returns the parser of a format, whose columns are in a fixed order or
 // configured.
 func (r *Reader) parser(format, name string, report *Report) (parser, error) {
@@ -173,6 +189,8 @@ func (r *Reader) detectObject(line []byte) string {
 		return formatJSON
 	case has("cs-uri-stem") || has("x-edge-location") || has("x-edge-request-id") || has("sc-status") || has("cs-method") || has("cs(Host)"):
 		return formatCFJSON
+	case has("rawPath") && has("requestContext") || has("requestContext") && has("multiValueHeaders"):
+		return "" // an event
 	case has("routeKey") || has("resourcePath") || has("httpMethod") && has("status"):
 		return formatGateway
 	case has("status") && (has("request_uri") || has("request") || has("request_method") || has("uri") || has("path") || has("url")):

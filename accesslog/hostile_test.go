@@ -140,3 +140,33 @@ func checkHostile(t *testing.T, r accesslog.Report, series []narthex.Series, lim
 		t.Errorf("report: %.300v", r)
 	}
 }
+
+// The limit of a metric's series holds over all logs, not only in each: hosts, routes
+// and statuses that are few by themselves make many together.
+func TestHostileLogs(t *testing.T) {
+	const limit = 300
+	r := newReader(t, accesslog.Options{MaxSeries: limit})
+	all, requests := map[string]bool{}, 0.0
+	for n := range 50 {
+		var log strings.Builder
+		for i := range 100 {
+			fmt.Fprintf(&log, "host%d.test:443 192.0.2.7 - - [02/Jan/2026:03:04:05 +0000] \"GET /%s HTTP/1.1\" %d 1 \"-\" \"-\" 0.1\n", n, word(i), 200+(n+i)%7)
+		}
+		counts, err := r.Read(t.Context(), "log", strings.NewReader(log.String()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range counts.Series() {
+			if s.Labels.Get(narthex.MetricName) == "http_requests_total" {
+				all[s.Labels.String()] = true
+				requests += s.Samples[0].Value
+			}
+		}
+		if n > 10 && len(counts.Report.Folded) == 0 {
+			t.Errorf("log %d: it is not said what was folded", n)
+		}
+	}
+	if len(all) > limit || len(all) < limit*8/10 || requests != 5000 {
+		t.Errorf("%d series, the limit is %d; %v requests, want 5000", len(all), limit, requests)
+	}
+}

@@ -3,6 +3,7 @@ package accesslog
 import (
 	"bytes"
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"strings"
 )
@@ -57,6 +58,7 @@ type plan struct {
 	measures [numMeasures]bool
 	columns  []string // that labels name, by slot
 	captures []string // names of pattern fields that labels name, by slot
+	seed     maphash.Seed
 }
 
 // dimension returns the index of the dimension that a label is made of.

@@ -256,6 +256,13 @@ func (rd *reading) unknown() error {
 	if e := rd.counts.Report.Examples; len(e) > 0 {
 		example = e[0].Text
 	}
+	all := ""
+	for _, e := range rd.counts.Report.Examples {
+		all += e.Text
+	}
+	if what := foreignName(all); what != "" {
+		return narthex.Errorf(narthex.Invalid, "%s: this is %s", rd.name, what)
+	}
 	if len(example) > 100 {
 		example = example[:100] + "…"
 	}

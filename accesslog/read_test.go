@@ -140,6 +140,9 @@ func TestRefused(t *testing.T) {
 		{"log", strings.Repeat("hello\n", 200), "no format known"},
 		{"log", `{"a":1}` + "\n", "mapping for JSON lines"},
 		{"log", "1.5\t200\tGET\n", "fields for tab-separated"},
+		{"log", `{"metric_stream_name":"a","namespace":"AWS/EC2","value":{"max":0}}`, "a CloudWatch metric stream"},
+		{"log", "{\n  \"requestId\": \"a\",\n  \"records\": [\n{}", "Firehose"},
+		{"log", `{"awslogs":{"data":"H4sI"}}`, "CloudWatch Logs subscription"},
 		{"log", `{"_aws":{"CloudWatchMetrics":[]}}`, "no format known"},
 	} {
 		_, err := newReader(t, accesslog.Options{}).Read(t.Context(), c.name, strings.NewReader(c.log))

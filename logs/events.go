@@ -78,6 +78,7 @@ func (s *Source) events(ctx context.Context, m *cloudWatch, segment int64, event
 		}
 		series := s.labelled(counts.Series())
 		r.ID, r.Series, r.Report = m.entryID(ids), len(series), counts.Report
+		s.tellUnknown(ctx, r)
 		if len(series) == 0 {
 			return nil
 		}

@@ -84,7 +84,8 @@ type Source struct {
 	learned   state.Entry
 	fetched   time.Time
 	overwrite overwrites
-	backfill  *Backfill // nil: it was not looked for
+	backfill  *Backfill       // nil: it was not looked for
+	told      map[string]bool // columns of which it was told that they are not known
 }
 
 // New returns a Source with what it learned before.

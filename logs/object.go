@@ -72,6 +72,7 @@ func (s *Source) object(ctx context.Context, o Object, r *Receipt) error {
 		r.ID = o.ID
 	}
 	r.Report = counts.Report
+	s.tellUnknown(ctx, r)
 	if r.Duplicate {
 		return s.keepLearned(ctx)
 	}

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"sync"
 	"time"
@@ -49,7 +50,7 @@ const maxRecent = 500
 
 // Stats counts what sources do, and keeps their last receipts.
 type Stats struct {
-	objects, lines, rejected, bytes func(values ...string) *stats.Counter
+	objects, lines, rejected, bytes, unknown func(values ...string) *stats.Counter
 
 	mu     sync.Mutex
 	recent []*Receipt // the oldest first
@@ -65,6 +66,7 @@ func NewStats(set *stats.Set) *Stats {
 			"Log objects, pieces of growing files among them, by what became of them.", "source", "result"),
 		lines:    set.CounterVec("narthex_logs_lines_total", "Lines that stand for requests.", "source", "result"),
 		rejected: set.CounterVec("narthex_logs_rejected_lines_total", "Lines that could not be read, by the reason.", "source", "reason"),
+		unknown:  set.CounterVec("narthex_logs_unknown_columns_total", "Columns and keys that no known version of the format has, each counted once.", "source"),
 		bytes:    set.CounterVec("narthex_logs_bytes_total", "Size of the logs that were read, as delivered.", "source"),
 	}
 }
@@ -99,6 +101,30 @@ func (s *Stats) add(r *Receipt, err error) {
 	if len(s.recent) > maxRecent {
 		s.recent = slices.Delete(s.recent, 0, len(s.recent)-maxRecent)
 	}
+}
+
+// maxTold bounds the names of columns that a source remembers.
+const maxTold = 1000
+
+// tellUnknown tells once of each column or key that no version of the format known
+// here has: formats grow, and nobody should have to look for it.
+func (s *Source) tellUnknown(ctx context.Context, r *Receipt) {
+	var fresh []string
+	for name := range r.Report.Unknown {
+		if !s.told[name] && len(s.told) < maxTold {
+			if s.told == nil {
+				s.told = make(map[string]bool)
+			}
+			s.told[name] = true
+			fresh = append(fresh, name)
+		}
+	}
+	if len(fresh) == 0 {
+		return
+	}
+	slices.Sort(fresh)
+	s.o.Stats.unknown(s.o.Name).Add(uint64(len(fresh)))
+	s.o.Logger.WarnContext(ctx, "the log has columns that are not known here; they do no harm", "format", r.Report.Format, "columns", fresh, "object", r.Name)
 }
 
 // skip counts an object that was not read, such as one that is gone.
