@@ -133,13 +133,12 @@ func TestDeadlines(t *testing.T) {
 	settle(t, "sockets", sockets, func() int { return openSockets(t) })
 }
 
-// inTime checks that a probe fails within its timeout. A machine that is busy
-// enough to be late once will not be so three times.
+// inTime checks that a probe fails within its timeout. A machine may be too busy for
+// the few milliseconds that the verdict has on its way, but not five times.
 func inTime(t *testing.T, m *probe.Module, target string) {
 	t.Helper()
-	const timeout = 250 * time.Millisecond
 	var late []string
-	for range 3 {
+	for _, timeout := range []time.Duration{250 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second} {
 		begun := time.Now()
 		r := runWithin(t, m, target, timeout)
 		took := time.Since(begun)
@@ -149,9 +148,9 @@ func inTime(t *testing.T, m *probe.Module, target string) {
 		if took < timeout {
 			return
 		}
-		late = append(late, fmt.Sprintf("%v (%s)", took, verdict(r)))
+		late = append(late, fmt.Sprintf("%v of %v (%s)", took, timeout, verdict(r)))
 	}
-	t.Errorf("with a timeout of %v the verdict comes after %s", timeout, strings.Join(late, ", "))
+	t.Errorf("the verdict comes after %s", strings.Join(late, ", "))
 }
 
 // stubbornTarget starts a peer and returns the target for a module.
