@@ -34,7 +34,11 @@ func (p *dnsProbe) overHTTPS(ctx context.Context) (*dns.Msg, error) {
 		return nil, err
 	}
 	defer conn.Close()
-	secure, err := p.t.handshake(ctx, conn, &p.m.TLS, orElse(p.t.hostname, u.Hostname()), "h2", "http/1.1")
+	protocols := []string{"h2", "http/1.1"}
+	if !http2 {
+		protocols = protocols[1:]
+	}
+	secure, err := p.t.handshake(ctx, conn, &p.m.TLS, orElse(p.t.hostname, u.Hostname()), protocols...)
 	if err != nil {
 		return nil, err
 	}

@@ -45,6 +45,8 @@ func (f *Features) lacks(m *Module) string {
 		return "ICMP is not to be had here (AWS Lambda has none): use a module with prober: tcp, which times the connection, against an open port"
 	case m.Prober == "unix" && !f.Unix:
 		return "Unix sockets are not to be had here: use narthex beside the socket, or prober: tcp if the service listens on a port"
+	case m.Prober == "grpc" && !http2:
+		return "gRPC needs HTTP/2, which this program is built without (the build tag nethttpomithttp2): use a module with prober: tcp, which times the connection, or run the module with the narthex program"
 	case m.Prober == "http" && (m.HTTP.BodyMatchesCEL != "" || m.HTTP.BodyNotMatchesCEL != "") && f.CEL == nil:
 		return "CEL is not part of this program (the Lambda function leaves it out for its size): use fail_if_body_matches_regexp and fail_if_body_not_matches_regexp, or run the module with the narthex program"
 	case m.Prober == "http" && m.HTTP.EnableHTTP3 && f.HTTP3 == nil:
