@@ -100,8 +100,8 @@ type Config struct {
 // Name returns the name of the file, "" without one.
 func (c *Config) Name() string { return c.name }
 
-// Given reports whether the file has the setting, such as probes.guard.private.
-func (c *Config) Given(setting string) bool { return c.set[setting] > 0 }
+// Given reports whether something gives the setting, such as probes.guard.private.
+func (c *Config) Given(setting string) bool { return c.has(setting) }
 
 // Storage is the embedded Prometheus TSDB.
 type Storage struct {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -53,6 +54,13 @@ func (c *Config) ForLambda() (notes []string, err error) {
 	case l.Relay.URL != "" && (c.Ledger.State != "" || l.Queue != ""):
 		problems = append(problems, at("lambda.relay.url", "it hands pushes to another narthex, ledger.state and lambda.queue keep them here: give one or the other"))
 	case l.Relay.URL != "":
+	case slices.Equal(l.Roles, []string{"probe"}): // it may be asked by whoever keeps the answers
+		if len(c.Probes.Targets) > 0 && len(c.RemoteWrite) == 0 {
+			problems = append(problems, at("probes.targets", "there is no remote_write: say where the results go, or have a Prometheus ask for them (GET /probe)"))
+		}
+		if len(c.Probes.Targets) > 0 && c.Ledger.State == "" && l.Queue == "" {
+			notes = append(notes, at("ledger.state", "without it, and without lambda.queue, probes are not counted (probe_all_…), and series of targets that leave have no stale markers").Error())
+		}
 	case c.Ledger.State == "" && l.Queue == "":
 		problems = append(problems, at("ledger.state", "say where the totals are, such as s3://bucket/prefix; or give lambda.queue, if this function only sends pushes there; or lambda.relay.url, if another narthex has the ledger"))
 	case l.Direct() && c.Ledger.State == "":

@@ -34,6 +34,9 @@ func (n *instance) routes() (http.Handler, error) {
 			return nil, err
 		}
 	}
+	if n.probes != nil {
+		n.mountProbes(mux)
+	}
 	return n.front(mux), nil
 }
 
@@ -67,6 +70,9 @@ func (n *instance) unknownPath(w http.ResponseWriter, _ *http.Request) {
 	switch {
 	case !n.c.Lambda.Plays("push"):
 		what = "GET /-/healthy, for it does not have the role push (lambda.roles)"
+		if n.probes != nil {
+			what = "GET /probe, /api/v1/probe/… and GET /-/healthy, for it does not have the role push (lambda.roles)"
+		}
 	case n.c.Lambda.Relay.URL != "":
 		what = "POST /api/v1/push and GET /-/healthy; ask the narthex behind it for anything else"
 	}

@@ -35,6 +35,7 @@ type instance struct {
 	told         *telemetry   // nil if nothing is told
 	ticks        schedule
 	folds        atomic.Bool // it adds to the ledger, or ticks
+	probes       *probes     // nil without the role
 
 	mu     sync.Mutex
 	shards *shard.Shards // opened at first use
@@ -55,6 +56,11 @@ func newInstance(c *config.Config, o Options) (n *instance, err error) {
 			return nil, fmt.Errorf("logs: %w", err)
 		}
 	}
+	if n.hasProbes() {
+		if err := n.newProbes(); err != nil {
+			return nil, err
+		}
+	}
 	if n.http, err = n.routes(); err == nil {
 		n.told = newTelemetry(n, o.Now().Sub(o.started))
 	}
@@ -63,12 +69,13 @@ func newInstance(c *config.Config, o Options) (n *instance, err error) {
 
 // function gives the instance its roles.
 func (n *instance) function() *lambda.Function {
-	f := &lambda.Function{HTTP: n.http, Logger: n.logger, RequestID: n.o.RequestID, Done: n.told.end}
+	f := &lambda.Function{HTTP: n.http, Logger: n.logger, RequestID: n.o.RequestID, Done: n.told.end, Commands: make(map[string]lambda.Command)}
+	n.setUpProbes(f)
 	if n.c.Ledger.State == "" {
 		return f
 	}
 	l := &n.c.Lambda
-	f.Commands = map[string]lambda.Command{"regroup": n.regroup}
+	f.Commands["regroup"] = n.regroup
 	if l.Plays("fold") {
 		f.Queue = n.fold
 	}
@@ -76,7 +83,7 @@ func (n *instance) function() *lambda.Function {
 		n.setUpLogs(f)
 	}
 	if l.Plays("tick") {
-		f.Commands["tick"], f.Commands["schedule"] = n.tick, n.minute
+		f.Commands["tick"], f.Commands["schedule"] = n.withProbes(n.tick), n.withProbes(n.minute)
 		f.Scheduled = append(f.Scheduled, "tick")
 	}
 	return f

@@ -246,6 +246,16 @@ type WebSocketModule struct {
 	Conversation []Step // query_response
 }
 
+// PreferIPv4 makes IPv4 what is probed where the module does not say. It is for
+// places without a way out by IPv6.
+func (m *Module) PreferIPv4() {
+	for _, ip := range []*IP{&m.HTTP.IP, &m.TCP.IP, &m.ICMP.IP, &m.DNS.IP, &m.GRPC.IP, &m.WebSocket.IP} {
+		if ip.Protocol == "" {
+			ip.Protocol = "ip4"
+		}
+	}
+}
+
 // Defaults returns a module with the defaults of every prober.
 func Defaults(name string) *Module {
 	ip, client := IP{Fallback: true}, HTTPClient{FollowRedirects: true, EnableHTTP2: true}

@@ -24,10 +24,13 @@ const bootstrap = "cmd/bootstrap"
 
 // The function's budget, in bytes: stripped, and zipped as it is uploaded. The
 // aim was 8 MiB and 3.2 MiB; the configuration (the YAML library, package config
-// and what checks access: 0.7 MiB) and the probers are what is beyond.
+// and what checks access: 0.7 MiB) and the probers with their doors and schedule
+// (1.5 MiB, of which DNS is a quarter) are what is beyond. The latter cost no start:
+// of 200 runs of `-version` in turn, the median used 3.41 ms of CPU without them and
+// 3.66 ms with them, the fastest 2.42 and 2.46 ms.
 const (
-	strippedBudget = 90 << 20 / 10
-	zippedBudget   = 37 << 20 / 10
+	strippedBudget = 106 << 20 / 10
+	zippedBudget   = 43 << 20 / 10
 )
 
 // unlinkable must not be reached from the function, listed or not.
