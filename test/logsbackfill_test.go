@@ -13,6 +13,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"narthex/internal/aws"
+	"narthex/internal/awstest"
 )
 
 // backfillRun runs narthex logs --backfill, killed after a time if that is not 0, and
@@ -261,5 +264,49 @@ func TestLogsBackfillRefuses(t *testing.T) {
 	}
 	if blocks, err := filepath.Glob(filepath.Join(s.dir, "data", "tsdb", "01*")); err != nil || len(blocks) > 0 {
 		t.Errorf("blocks %v, %v", blocks, err)
+	}
+}
+
+// narthex logs reads what is below a prefix of a bucket, for a dry run and for a
+// backfill, and leaves out what is older than --since.
+func TestLogsCommandS3(t *testing.T) {
+	t.Parallel()
+	endpoint := awstest.S3(t)
+	s3 := awstest.Session(t, endpoint).S3()
+	for i := range 3 {
+		at := time.Now().Add(-time.Duration(i+1) * time.Hour).UTC().Format("02/Jan/2006:15:04:05 -0700")
+		log := strings.Repeat("192.0.2.7 - - ["+at+"] \"GET /v1/users/1 HTTP/1.1\" 200 1 \"-\" \"-\" 0.012\n", 10)
+		if _, err := s3.Put(t.Context(), awstest.Bucket, fmt.Sprintf("logs/%d.gz", i), gzipLog([]byte(log)), aws.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func(args ...string) (string, int) {
+		cmd := exec.CommandContext(t.Context(), program(t), append([]string{"logs", "-o", "json"}, args...)...)
+		cmd.Env = awsEnv(map[string]string{"s3": endpoint})
+		cmd.Dir = t.TempDir()
+		out, err := cmd.CombinedOutput()
+		if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+			t.Fatal(err)
+		}
+		return string(out), cmd.ProcessState.ExitCode()
+	}
+	data := t.TempDir()
+	all, one, nothing := "s3://"+awstest.Bucket+"/logs/", "s3://"+awstest.Bucket+"/logs/1.gz", "s3://"+awstest.Bucket+"/none/"
+	for _, c := range []struct {
+		args []string
+		want string
+		code int
+	}{
+		{[]string{all}, `"counted": 30`, 0},
+		{[]string{"--since", "1h", one}, `"counted": 10`, 0},
+		{[]string{nothing}, "there is no such object", 1},
+		{[]string{"--since", "1ns", all}, "there is no such object", 1},
+		{[]string{"--backfill", "--data", data, one}, `"counted": 10`, 0},
+		{[]string{"--backfill", "--data", data, all}, `"counted": 20`, 0},
+		{[]string{"--backfill", "--data", data, all}, `"duplicates": 3`, 0},
+	} {
+		if out, code := run(c.args...); code != c.code || !strings.Contains(out, c.want) {
+			t.Errorf("narthex logs %v: %d, want %d and %q:\n%s", c.args, code, c.code, c.want, out)
+		}
 	}
 }
