@@ -175,7 +175,7 @@ func redirectComparisons() []comparison {
 		{name: "redirect to another server", module: "prober: http", target: away(302, text("other"))},
 		{name: "redirect to nobody", module: "prober: http", target: func(t *testing.T, _ *authority) string {
 			gone := nobody(t)
-			return serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://"+gone, 302) })
+			return serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://"+gone, http.StatusFound) })
 		}},
 		{name: "redirect without Location", module: "prober: http", target: at(onlyStatus(302))},
 		{name: "redirect to what can't be read", module: "prober: http", target: at(func(w http.ResponseWriter, _ *http.Request) {
@@ -191,14 +191,14 @@ func redirectComparisons() []comparison {
 				return
 			}
 			http.SetCookie(w, &http.Cookie{Name: "seen", Value: "1", Path: "/"})
-			http.Redirect(w, r, "/again", 302)
+			http.Redirect(w, r, "/again", http.StatusFound)
 		})},
 		{name: "the Host header stays on the way", module: "prober: http\nhttp:\n  headers: {Host: shop.example}", target: at(func(w http.ResponseWriter, r *http.Request) {
 			switch {
 			case r.Host != "shop.example":
 				w.WriteHeader(400)
 			case r.URL.Path != "/next":
-				http.Redirect(w, r, "/next", 302)
+				http.Redirect(w, r, "/next", http.StatusFound)
 			}
 		})},
 		{name: "credentials stay on the same server", module: "prober: http\nhttp: {bearer_token: abcd}", target: at(func(w http.ResponseWriter, r *http.Request) {
@@ -206,7 +206,7 @@ func redirectComparisons() []comparison {
 			case r.Header.Get("Authorization") != "Bearer abcd":
 				w.WriteHeader(401)
 			case r.URL.Path != "/next":
-				http.Redirect(w, r, "/next", 302)
+				http.Redirect(w, r, "/next", http.StatusFound)
 			}
 		})},
 		{name: "credentials do not go to another server", module: "prober: http\nhttp: {bearer_token: abcd}", target: away(302, onlyIf(func(r *http.Request) bool { return r.Header.Get("Authorization") == "" })), differs: []string{"credentials-stay-home"}},
@@ -219,15 +219,15 @@ func redirectComparisons() []comparison {
 		}))},
 		{name: "from http to https", module: "prober: http\nhttp: {tls_config: {ca_file: CA}}", target: func(t *testing.T, ca *authority) string {
 			other := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{ca.leaf(t, nil, "127.0.0.1")}}, text("safe"))
-			return serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other, 302) })
+			return serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other, http.StatusFound) })
 		}},
 		{name: "from https to http", module: "prober: http\nhttp: {tls_config: {ca_file: CA}, fail_if_not_ssl: true}", target: func(t *testing.T, ca *authority) string {
 			other := serve(t, text("plain"))
-			return serveTLS(t, &tls.Config{Certificates: []tls.Certificate{ca.leaf(t, nil, "127.0.0.1")}}, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other, 302) })
+			return serveTLS(t, &tls.Config{Certificates: []tls.Certificate{ca.leaf(t, nil, "127.0.0.1")}}, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other, http.StatusFound) })
 		}},
 		{name: "server_name is not for another server", module: "prober: http\nhttp: {tls_config: {ca_file: CA, server_name: shop.example}}", target: func(t *testing.T, ca *authority) string {
 			other := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{ca.leaf(t, nil, "127.0.0.1")}}, text("other"))
-			return serveTLS(t, &tls.Config{Certificates: []tls.Certificate{ca.leaf(t, nil, "shop.example")}}, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other, 302) })
+			return serveTLS(t, &tls.Config{Certificates: []tls.Certificate{ca.leaf(t, nil, "shop.example")}}, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other, http.StatusFound) })
 		}},
 	}
 	for _, code := range []int{301, 302, 303, 307, 308} {
@@ -337,7 +337,7 @@ func proxyComparisons() []comparison {
 			case r.Header.Get("X-Via") != "proxy":
 				w.WriteHeader(400)
 			case r.URL.Path != "/next":
-				http.Redirect(w, r, "/next", 302)
+				http.Redirect(w, r, "/next", http.StatusFound)
 			}
 		})},
 		{name: "through a proxy, the Host header stays", module: via(""), target: func(t *testing.T, _ *authority) string {

@@ -75,7 +75,7 @@ func tlsComparisons() []comparison {
 		{name: "HTTP/2 with a large body", module: trusting, target: tlsAt(speaking(0, 0, "h2", "http/1.1"), text(strings.Repeat("0123456789", 30_000)))},
 		{name: "HTTP/2 with a redirect", module: trusting, target: tlsAt(speaking(0, 0, "h2", "http/1.1"), func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path != "/next" {
-				http.Redirect(w, r, "/next", 302)
+				http.Redirect(w, r, "/next", http.StatusFound)
 			}
 		})},
 		{name: "HTTP/2 that is reset", module: trusting, target: tlsAt(speaking(0, 0, "h2", "http/1.1"), func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })},

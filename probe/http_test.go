@@ -78,7 +78,7 @@ func TestHTTPReasons(t *testing.T) {
 		}, target: at(text("a")), want: "assert/header"},
 		"compression": {change: func(m *probe.Module) { m.HTTP.Compression = "gzip" }, target: at(text("this is not gzip")), want: "assert/encoding"},
 		"too large":   {change: func(m *probe.Module) { m.HTTP.BodySizeLimit = 3 }, target: at(text("four")), want: "response/too_large"},
-		"redirects":   {target: at(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", 302) }), want: "response/redirects"},
+		"redirects":   {target: at(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusFound) }), want: "response/redirects"},
 		"bad redirect": {target: at(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Location", "http://[::1")
 			w.WriteHeader(302)

@@ -56,6 +56,7 @@ type Prober struct {
 	resolvers map[string]*resolver // by Module.Resolver
 	cel       map[string]CELProgram
 	tokens    tokens
+	pools     pools
 	sessions  struct {
 		mu sync.Mutex
 		of map[*SigV4]*aws.Session

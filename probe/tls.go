@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync"
 	"time"
 )
 
@@ -74,11 +75,39 @@ func (t *trial) roots(c *TLS) (*x509.CertPool, error) {
 	if err != nil || text == "" {
 		return nil, err
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM([]byte(text)) {
+	pool := t.prober.pools.of(text)
+	if pool == nil {
 		return nil, failed(PhaseAuth, ReasonCredentials, "tls_config: there is no certificate in ca or ca_file %s", c.CAFile)
 	}
 	return pool, nil
+}
+
+// pools are the certificates of ca and ca_file, parsed, so that not every probe
+// does that again. A file that changes is another text.
+type pools struct {
+	mu     sync.Mutex
+	byText map[string]*x509.CertPool
+}
+
+// poolLimit is how many are kept; files that change leave old ones behind.
+const poolLimit = 64
+
+// of returns the pool of a text in PEM, nil if it has no certificate.
+func (p *pools) of(text string) *x509.CertPool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if pool := p.byText[text]; pool != nil {
+		return pool
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM([]byte(text)) {
+		return nil
+	}
+	if p.byText == nil || len(p.byText) >= poolLimit {
+		p.byText = make(map[string]*x509.CertPool)
+	}
+	p.byText[text] = pool
+	return pool
 }
 
 // keyPair returns the client's certificate.
