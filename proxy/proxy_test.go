@@ -154,7 +154,7 @@ func TestLabelNames(t *testing.T) {
 		before := len(u.seen())
 		do(t, "GET", s.URL+"/api/v1/label/"+strings.NewReplacer("/", "%2F").Replace(name)+"/values", "")
 		want := name
-		if !model.LabelName(name).IsValidLegacy() {
+		if !model.LegacyValidation.IsValidLabelName(name) {
 			want = strings.ReplaceAll(model.EscapeName(name, model.ValueEncodingEscaping), ":", "_3a_")
 			if !strings.HasPrefix(want, "U__") {
 				want = "U__" + want
