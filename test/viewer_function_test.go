@@ -108,7 +108,7 @@ func viewerFunctionSettings(t *testing.T, zip string) {
 		code int
 		log  string
 	}{
-		"none":              {nil, 503, "read the configuration"},
+		"none":              {nil, 503, "query is missing"},
 		"no query":          {[]string{"NARTHEX_CONFIG=listen: 127.0.0.1:1"}, 503, "query is missing"},
 		"no authentication": {[]string{"NARTHEX_CONFIG=query: {url: http://127.0.0.1:1}"}, 503, "there is no authentication"},
 		"on purpose":        {[]string{"NARTHEX_CONFIG=query: {url: http://127.0.0.1:1}", "NARTHEX_INSECURE_NO_AUTH=1"}, 200, "cold_start"},

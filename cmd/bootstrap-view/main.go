@@ -25,6 +25,8 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"sync"
+	"time"
 
 	awslambda "github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -62,11 +64,8 @@ func run(args []string, getenv func(string) string, stdout, stderr io.Writer) er
 	if memory, err := strconv.ParseInt(getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"), 10, 64); err == nil && getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memory << 20 / 4 * 3)
 	}
-	handler, err := view(getenv, logger)
-	if err != nil {
-		logger.Error("the settings are wrong, and nothing is shown", "err", err)
-		handler = unavailable()
-	}
+	handler := &opening{open: func() (http.Handler, error) { return view(getenv, logger) }, logger: logger}
+	handler.get() // while the processor is not rationed
 	f := &lambda.Function{HTTP: handler, RequestID: requestID, Logger: logger}
 	awslambda.Start(f)
 	return nil
@@ -111,13 +110,45 @@ func view(getenv func(string) string, logger *slog.Logger) (http.Handler, error)
 	}, getenv("NARTHEX_INSECURE_NO_AUTH") == "1")
 }
 
-// unavailable answers all requests with why nothing can be shown. The reason may
-// name what is nobody's business, so that it is in the log.
-func unavailable() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Retry-After", "60")
-		reply.Error(w, http.StatusServiceUnavailable, "unavailable", "the viewer's settings are wrong: the function's log says what to do")
-	})
+// opening is the view once it could be opened: its settings may be where they can't
+// be read for a moment.
+type opening struct {
+	open   func() (http.Handler, error)
+	logger *slog.Logger
+
+	mu      sync.Mutex
+	view    http.Handler
+	notTill time.Time
+}
+
+const reopenAfter = 10 * time.Second
+
+// get returns the view, nil if there is none.
+func (o *opening) get() http.Handler {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.view != nil || time.Now().Before(o.notTill) {
+		return o.view
+	}
+	v, err := o.open()
+	if err != nil {
+		o.logger.Error("the settings are wrong, and nothing is shown", "err", err)
+		o.notTill = time.Now().Add(reopenAfter)
+		return nil
+	}
+	o.view = v
+	return v
+}
+
+// ServeHTTP implements [http.Handler]. What is wrong may name what is nobody's
+// business, so that it is in the log.
+func (o *opening) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if v := o.get(); v != nil {
+		v.ServeHTTP(w, r)
+		return
+	}
+	w.Header().Set("Retry-After", "10")
+	reply.Error(w, http.StatusServiceUnavailable, "unavailable", "the viewer's settings are wrong: the function's log says what to do")
 }
 
 func requestID(ctx context.Context) string {
