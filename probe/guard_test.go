@@ -273,6 +273,12 @@ func TestGuardLooksBehindProxies(t *testing.T) {
 		}
 	}
 	wantDenied(t, p, counted, found.Name, "http://169.254.169.254/", "metadata")
+	for _, host := range []string{"１２７.０.０.１", "127。0。0。1", "①27.0.0.1", "𝟭𝟮𝟳.0.0.1"} {
+		r, err := p.Run(t.Context(), probe.Request{Target: "http://" + host + ":" + tr.port + "/", Module: found.Name})
+		if err != nil || r.Success || r.Failure.Reason != probe.ReasonBadTarget {
+			t.Errorf("%s: %v, %v", host, err, r.Failure)
+		}
+	}
 	if n := asked.Load(); n != 0 {
 		t.Errorf("the proxy was asked %d times", n)
 	}
@@ -407,6 +413,28 @@ func TestQUICStaysWithItsPeer(t *testing.T) {
 	r, err := p.Run(t.Context(), probe.Request{Target: target, Module: "m"})
 	if err != nil || !r.Success {
 		t.Fatalf("HTTP/3 fails where it is allowed: %v, %v\n%s", err, r.Failure, r.Log)
+	}
+	redirected := serveHTTP3(t, &tls.Config{Certificates: []tls.Certificate{ca.leaf(t, nil, "127.0.0.1")}}, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, target, http.StatusFound) })
+	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	for want, target := range map[string]string{
+		"ok":                redirected,
+		"tls/cert_expired":  serveHTTP3(t, &tls.Config{Certificates: []tls.Certificate{ca.leaf(t, expired, "127.0.0.1")}}, text("")),
+		"tls/cert_hostname": serveHTTP3(t, &tls.Config{Certificates: []tls.Certificate{ca.leaf(t, nil, "shop.example")}}, text("")),
+		"connect/timeout":   "https://" + silent.LocalAddr().String(),
+		"assert/status":     serveHTTP3(t, &tls.Config{Certificates: []tls.Certificate{ca.leaf(t, nil, "127.0.0.1")}}, onlyStatus(503)),
+	} {
+		r, err := p.Run(t.Context(), probe.Request{Target: target, Module: "m", Timeout: 500 * time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantVerdict(t, r, want)
+		if strings.HasPrefix(want, "tls") && exposed(t, r, "probe_ssl_earliest_cert_expiry ") == "" {
+			t.Errorf("%s: the certificate is not told of", want)
+		}
 	}
 	wantMetrics(t, r, "probe_http_version 3", "probe_http_status_code 200", "probe_http_ssl 1", "probe_http_uncompressed_body_length 5", `probe_tls_version_info{version="TLS 1.3"} 1`)
 }

@@ -71,7 +71,7 @@ type closingTransport interface {
 // transport returns what sends the requests.
 func (h *httpProbe) transport(ctx context.Context, o clientOptions) (closingTransport, error) {
 	if s := h.m.SigV4; s != nil {
-		session, err := h.prober.session(ctx, s)
+		session, err := h.prober.session(s)
 		if err != nil {
 			return nil, failed(PhaseAuth, ReasonCredentials, "sigv4: %w", err)
 		}
@@ -92,7 +92,7 @@ func (h *httpProbe) transport(ctx context.Context, o clientOptions) (closingTran
 
 // session returns what requests of a module are signed with. It is opened once, so
 // that temporary credentials last from probe to probe.
-func (p *Prober) session(ctx context.Context, s *SigV4) (*aws.Session, error) {
+func (p *Prober) session(s *SigV4) (*aws.Session, error) {
 	p.sessions.mu.Lock()
 	defer p.sessions.mu.Unlock()
 	if session := p.sessions.of[s]; session != nil {

@@ -61,7 +61,7 @@ func (g *gauge) With(values ...string) *gaugeValue {
 			return v
 		}
 	}
-	v := &gaugeValue{of: g.of, labels: values}
+	v := &gaugeValue{of: g.of, labels: slices.Clone(values)}
 	g.values = append(g.values, v)
 	return v
 }
@@ -92,6 +92,19 @@ func (m *metrics) families() []openmetrics.Family {
 	}
 	slices.SortFunc(out, func(a, b openmetrics.Family) int { return strings.Compare(a.Name, b.Name) })
 	return out
+}
+
+// rewrite changes the values of all labels.
+func (m *metrics) rewrite(change func(string) string) {
+	m.guard.Lock()
+	defer m.guard.Unlock()
+	for _, g := range m.byName {
+		for _, v := range g.values {
+			for i := range v.labels {
+				v.labels[i] = change(v.labels[i])
+			}
+		}
+	}
 }
 
 func (g *gauge) family() openmetrics.Family {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // proxyRules say which proxy a request goes through.
@@ -31,6 +32,12 @@ func (t *trial) proxyRules(p *Proxy) (proxyRules, error) {
 	var err error
 	if out.http, err = proxyURL(httpURL); err == nil {
 		out.https, err = proxyURL(httpsURL)
+	}
+	for _, u := range []*url.URL{out.http, out.https} {
+		if u != nil {
+			password, _ := u.User.Password()
+			t.hide(password)
+		}
 	}
 	out.excepting = p.FromEnvironment || except != ""
 	for _, e := range strings.Split(strings.ToLower(except), ",") {
@@ -146,6 +153,10 @@ func (c *client) behindProxy(r *http.Request) error {
 		r.URL.Host = hostWith(c.o.Addr, r.URL.Port())
 		return c.t.net.permit(netip.AddrPortFrom(c.o.Addr, number))
 	}
+	if !ascii(to.host) {
+		// Some of its letters may be digits to the proxy, as full-width ones are.
+		return failed(PhaseRequest, ReasonBadTarget, "the host %q can't be checked before the proxy is asked: write it in ASCII, beginning with xn--", to.host)
+	}
 	for _, addr := range c.t.net.behind(c.aside(), to.host) {
 		if err := c.t.net.permit(netip.AddrPortFrom(addr, number)); err != nil {
 			return err
@@ -175,6 +186,10 @@ func (n *network) behind(ctx context.Context, host string) []netip.Addr {
 		return nil // it is for the proxy to find
 	}
 	return addrs
+}
+
+func ascii(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
 // hostWith returns an address as the host of a URL.

@@ -53,6 +53,9 @@ func (t *trial) finish(r *Result) ([]openmetrics.Family, []byte) {
 	if f := r.Failure; f != nil {
 		t.gauge("probe_failure_info", "Where and why the probe failed", "phase", "reason").With(string(f.Phase), string(f.Reason)).Set(1)
 	}
+	if len(t.hidden) > 0 {
+		t.rewrite(func(label string) string { return string(t.redact([]byte(label))) })
+	}
 	return t.families(), t.redact(t.written.end())
 }
 
