@@ -266,35 +266,6 @@ func TestCheckReadsModules(t *testing.T) {
 	}
 }
 
-// A thousand targets every 15 s: no probe is missed, and few are late.
-func TestManyProbes(t *testing.T) {
-	site := newProbedSite(t)
-	n, every, rounds := scaled(1000, 100), scaled(15, 2), scaled(20, 3)
-	var config strings.Builder
-	fmt.Fprintf(&config, "scrape_interval: 1s\nprobes:\n  every: %ds\n  targets:\n", every)
-	for i := range n {
-		fmt.Fprintf(&config, "    - {name: t%d, target: %q}\n", i, fmt.Sprintf("%s/%d", site.URL, i))
-	}
-	s := newServer(t, config.String())
-	eventuallyWithin(t, time.Duration(every*(rounds+4))*time.Second+time.Minute, "all are probed that often", func() bool {
-		r := query(t, s.url(), fmt.Sprintf(`count(probe_all_success_count >= %d)`, rounds), time.Time{})
-		return len(r) == 1 && r[0].Value.v == strconv.Itoa(n)
-	})
-	for _, metric := range []string{"narthex_probe_missed_total", "narthex_probe_lost_total"} {
-		if got := ownMetric(t, s, metric); got != 0 {
-			t.Errorf("%s is %v", metric, got)
-		}
-	}
-	late, probes := ownMetric(t, s, "narthex_probe_late_total"), ownMetric(t, s, `narthex_probes_total{verdict="success"}`)
-	t.Logf("%v of %v probes began a second or more after their time", late, probes)
-	if late > probes/100 {
-		t.Errorf("%v of %v probes were late", late, probes)
-	}
-	if int64(probes) > site.asks.Load() {
-		t.Errorf("%v probes, but %d requests", probes, site.asks.Load())
-	}
-}
-
 // eventuallyWithin is eventually with a bound of its own.
 func eventuallyWithin(t testing.TB, limit time.Duration, what string, ok func() bool) {
 	t.Helper()
