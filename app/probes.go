@@ -116,6 +116,7 @@ func (a *App) newProbes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.Register(&a.stats)
 	a.probes = &probes{
 		modules: modules, targets: targets,
 		runner: probe.NewRunner(probe.RunnerOptions{Prober: p, Concurrency: c.Probes.Concurrency, Stats: &a.stats}),

@@ -70,6 +70,7 @@ func (n *instance) newProbes() error {
 	if err != nil {
 		return err
 	}
+	prober.Warm() // while the start is not yet anybody's waiting
 	p.runner = probe.NewRunner(probe.RunnerOptions{Prober: prober, Concurrency: c.Probes.Concurrency})
 	n.probes = p
 	return nil
