@@ -29,7 +29,7 @@ import (
 var files embed.FS
 
 // order has the pages that a newcomer reads first; the others follow by name.
-var order = []string{"push", "clients", "logs", "probes", "viewer", "serverless"}
+var order = []string{"start", "faq", "moving", "push", "clients", "logs", "probes", "viewer", "serverless"}
 
 // page is one page of the manual.
 type page struct {

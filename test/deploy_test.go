@@ -44,10 +44,17 @@ type dashboard struct {
 	}
 }
 
-// TestDashboards fills a store through the doors and asks it what the dashboards
-// ask. A query without an answer has a name in it that narthex does not have.
-func TestDashboards(t *testing.T) {
+// TestFilledStore fills a store through all doors, and holds what is shipped and
+// documented against it.
+func TestFilledStore(t *testing.T) {
 	s := filledServer(t)
+	t.Run("dashboards", func(t *testing.T) { dashboards(t, s) })
+	t.Run("metrics reference", func(t *testing.T) { metricsReference(t, s) })
+}
+
+// dashboards asks the store what the dashboards ask. A query without an answer has
+// a name in it that narthex does not have.
+func dashboards(t *testing.T, s *server) {
 	files, err := filepath.Glob(filepath.Join("..", "deploy", "grafana", "dashboards", "*.json"))
 	if err != nil || len(files) != 4 {
 		t.Fatalf("dashboards: %v, %v", files, err)
