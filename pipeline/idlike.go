@@ -17,7 +17,8 @@ type suspects struct {
 
 type suspect struct {
 	name, kind, example string
-	n                   int // series
+	metric              string // of the first series
+	n                   int    // series
 }
 
 const (
@@ -44,18 +45,47 @@ func (u *suspects) look(ls narthex.Labels) {
 		case i >= 0:
 			u.labels[i].n++
 		case len(u.labels) < maxSuspects:
-			u.labels = append(u.labels, suspect{l.Name, kind, l.Value, 1})
+			u.labels = append(u.labels, suspect{l.Name, kind, l.Value, ls.Get(narthex.MetricName), 1})
 		}
 	}
 }
 
-// warn tells the sender, once for each label.
+// warn tells the sender, once for each label, and remembers it for the status.
 func (u *suspects) warn(l *Limiter, b *narthex.Batch) {
 	for _, x := range u.labels {
 		l.metrics.suspects(x.kind).Add(1)
+		l.suspect(b.Identity, x)
 		b.Warn(fmt.Sprintf("the label %s looks like a %s in %d new series of this push (such as %s): each of its values makes a series of its own that is kept; leave it out, or put it into an exemplar or a log",
 			x.name, x.kind, x.n, message.Quote(message.Clip(x.example, 40))))
 	}
+}
+
+// maxSuspected is how many labels the status knows.
+const maxSuspected = 200
+
+type suspectKey struct{ identity, label string }
+
+// suspect remembers a label, in the place of the one that was last seen the longest
+// ago.
+func (l *Limiter) suspect(identity string, x suspect) {
+	key := suspectKey{identity, x.name}
+	s, there := l.suspected[key]
+	if !there && len(l.suspected) >= maxSuspected {
+		oldest := key
+		for k, other := range l.suspected {
+			if oldest == key || other.Last.Before(l.suspected[oldest].Last) {
+				oldest = k
+			}
+		}
+		delete(l.suspected, oldest)
+	}
+	if !there { // its texts may share the memory of a whole push
+		key.label = strings.Clone(x.name)
+	}
+	s.Identity, s.Label, s.Kind, s.Last = identity, key.label, x.kind, when(l.now)
+	s.Example, s.Metric = strings.Clone(message.Clip(x.example, 40)), strings.Clone(message.Clip(x.metric, 200))
+	s.Series += uint64(x.n)
+	l.suspected[key] = s
 }
 
 // IDKind returns what the value of a label looks like that is different each

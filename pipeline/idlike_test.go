@@ -83,7 +83,8 @@ func TestIDKindRandom(t *testing.T) {
 
 func TestSuspects(t *testing.T) {
 	var st store
-	s := pipeline.NewLimiter(pipeline.LimiterOptions{}).Before(&st)
+	l := pipeline.NewLimiter(pipeline.LimiterOptions{})
+	s := l.Before(&st)
 	b := batch(0)
 	for i := range 3 {
 		b.Series = append(b.Series, increment(labels(t, "a", "request", fmt.Sprintf("550e8400-e29b-41d4-a716-44665544000%d", i), "at", "1767225600", "ok", "x"), 1))
@@ -97,6 +98,16 @@ func TestSuspects(t *testing.T) {
 	write(t, s, b)
 	if len(b.Warnings) != 0 {
 		t.Errorf("known series: %q", b.Warnings)
+	}
+	got := l.Status(1).Suspects
+	if len(got) != 2 || got[1].Label != "request" || got[1].Kind != "uuid" || got[1].Series != 3 || got[1].Metric != "a" || got[1].Example != "550e8400-e29b-41d4-a716-446655440000" || got[1].Last.IsZero() {
+		t.Errorf("the status: %+v", got)
+	}
+	for i := range 250 { // no more are known than so many
+		write(t, s, batch(0, increment(labels(t, "a", fmt.Sprint("label", i), "550e8400-e29b-41d4-a716-446655440000"), 1)))
+	}
+	if got := l.Status(1).Suspects; len(got) != 200 {
+		t.Errorf("the status has %d", len(got))
 	}
 }
 

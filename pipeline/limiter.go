@@ -79,6 +79,7 @@ type Limiter struct {
 	behind     []*source
 	key        []byte    // scratch
 	due        []*source // scratch
+	suspected  map[suspectKey]SuspectLabel
 	metrics    limiterMetrics
 }
 
@@ -97,7 +98,7 @@ func NewLimiter(o LimiterOptions) *Limiter {
 	if o.Known == nil {
 		o.Known = func(string, string) bool { return false }
 	}
-	l := &Limiter{o: o, seed: maphash.MakeSeed(), identities: make(map[string]*identity), sources: make(map[sourceKey]*source)}
+	l := &Limiter{o: o, seed: maphash.MakeSeed(), identities: make(map[string]*identity), sources: make(map[sourceKey]*source), suspected: make(map[suspectKey]SuspectLabel)}
 	l.Register(new(stats.Set))
 	return l
 }

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 )
@@ -17,6 +18,20 @@ type LimiterStatus struct {
 	// Senders and Top are the identities and the sources with the most series.
 	Senders []Usage `json:"by_identity"`
 	Top     []Usage `json:"by_source"`
+	// Suspects are labels whose values look like ids, those that were seen last
+	// first.
+	Suspects []SuspectLabel `json:"suspect_labels"`
+}
+
+// SuspectLabel is a label that makes a series of each of its values.
+type SuspectLabel struct {
+	Identity string    `json:"identity"`
+	Label    string    `json:"label"`
+	Kind     string    `json:"kind"`    // what its values look like: uuid, timestamp…
+	Example  string    `json:"example"` // a value
+	Metric   string    `json:"metric"`  // of a series that has it
+	Series   uint64    `json:"series"`  // that were new with it, since the start
+	Last     time.Time `json:"last"`
 }
 
 // Usage is what one sender, or one of its sources, uses of its limits.
@@ -58,7 +73,11 @@ func (l *Limiter) Status(most int) LimiterStatus {
 			PushesPerSecond: s.id.limits.SourcePushes, SamplesPerSecond: s.id.limits.SourceSamples, Last: when(s.last)}
 		out.Top = append(out.Top, u.with(&s.tally))
 	}
+	out.Suspects = slices.AppendSeq(make([]SuspectLabel, 0, len(l.suspected)), maps.Values(l.suspected))
 	l.mu.Unlock()
+	slices.SortFunc(out.Suspects, func(a, b SuspectLabel) int {
+		return cmp.Or(b.Last.Compare(a.Last), cmp.Compare(a.Identity, b.Identity), cmp.Compare(a.Label, b.Label))
+	})
 	for _, list := range []*[]Usage{&out.Senders, &out.Top} {
 		slices.SortFunc(*list, func(a, b Usage) int {
 			return cmp.Or(b.Series-a.Series, cmp.Compare(a.Identity, b.Identity), cmp.Compare(a.Source, b.Source))
