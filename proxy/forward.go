@@ -69,11 +69,14 @@ func (b *Backend) unreachable(ctx context.Context, err error) error {
 	}
 	var c *CredentialsError
 	if errors.As(err, &c) {
-		return &problem{c.Code, "credentials", message.Clip(c.Error(), 500)}
+		return &problem{c.Code, errorCredentials, message.Clip(c.Error(), 500)}
 	}
 	b.o.Logger.Warn("a Prometheus API could not be asked", "backend", b.o.Name, "err", err)
 	return &problem{http.StatusBadGateway, "unavailable", fmt.Sprintf("%s can't be reached: %s", b.o.Name, message.Clip(err.Error(), 300))}
 }
+
+// errorCredentials is the error type of a CredentialsError.
+const errorCredentials = "credentials"
 
 // CredentialsError is what a transport returns that has no credentials for the
 // sender. Code is the status to answer: 401 if signing in again would help, 403

@@ -123,7 +123,11 @@ func (b *Backend) Record(ctx context.Context) Record {
 		}
 	}
 	defer func() { <-b.asking }()
-	found := b.find(ctx)
+	found, err := b.find(ctx)
+	var p *problem
+	if errors.As(err, &p) && p.errorType == errorCredentials { // it is about this sender
+		return found
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if found.Error == "" || known == nil || known.Error != "" {
@@ -145,15 +149,15 @@ func (b *Backend) blank() Record {
 	return r
 }
 
-// find finds out what the backend can do.
-func (b *Backend) find(ctx context.Context) Record {
+// find finds out what the backend can do. The error is why it could not.
+func (b *Backend) find(ctx context.Context) (Record, error) {
 	r := b.blank()
 	ctx, cancel := context.WithTimeout(ctx, recordTime)
 	defer cancel()
 	// The query decides whether there is a Prometheus at all.
 	if err := b.try(ctx, trial{path: "query", form: url.Values{"query": {"vector(1)"}}}); err != nil {
 		r.Error = err.Error()
-		return r
+		return r, err
 	}
 	r.Can["query"], r.Can["label_values"] = true, true
 	for _, t := range endpointTrials(b.o.Now()) {
@@ -176,7 +180,7 @@ func (b *Backend) find(ctx context.Context) Record {
 	}
 	r.Kind, r.Version = b.identify(ctx)
 	r.Can["status/buildinfo"] = r.Version != ""
-	return r
+	return r, nil
 }
 
 // try makes a trial's request. The error is why it failed.
