@@ -162,3 +162,24 @@ func TestPageWithoutAStore(t *testing.T) {
 		t.Errorf("the page: %s", resp.Status)
 	}
 }
+
+// What VictoriaMetrics can do is found out, and its lists can be read.
+func TestProxyToVictoriaMetrics(t *testing.T) {
+	s := newServer(t, fmt.Sprintf("query: {url: %q, name: vm}\n", victoria(t).base))
+	for path, want := range map[string]string{
+		"/api/v1/status/backend":           `"kind":"victoriametrics"`,
+		"/api/v1/label/__name__/values":    `"data":[`,
+		"/api/v1/query?query=vector(7)":    `"7"`,
+		"/api/v1/series?match[]={a!=\"\"}": `"success"`,
+	} {
+		resp, err := http.Get(s.url() + strings.NewReplacer("{", "%7B", "}", "%7D", `"`, "%22").Replace(path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != 200 || !strings.Contains(string(body), want) {
+			t.Errorf("%s: %s %s, want %s", path, resp.Status, body, want)
+		}
+	}
+}
