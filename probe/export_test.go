@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"io"
 	"net/http"
+	"net/netip"
 )
 
 // ReadWebSocket reads a message of a server from what it sends, and returns what
@@ -66,3 +67,9 @@ func TrustResolvers(p *Prober, pool *x509.CertPool) {
 		r.roots = pool
 	}
 }
+
+// Numeric reads an address in any spelling.
+func Numeric(host string) (netip.Addr, bool) { return numeric(host) }
+
+// Matches reports whether a target fits a pattern of allowed_targets.
+func Matches(target, pattern string) bool { return matches(target, pattern) }
