@@ -29,6 +29,8 @@ type clientOptions struct {
 	Headers http.Header
 	// Protocols are those of HTTP; none are 1.1 and, if Config has it, 2.
 	Protocols http.Protocols
+	// Tunnel has proxies make a connection for requests in plain text as well.
+	Tunnel bool
 	// Sign signs requests to Target, if it is not nil.
 	Sign *aws.Session
 	// Service is what is signed for.
@@ -211,7 +213,11 @@ func (c *client) transport(to endpoint, home bool, proxy *url.URL) (*http.Transp
 		DisableKeepAlives: true, DisableCompression: true,
 		MaxResponseHeaderBytes: headerLimit, ExpectContinueTimeout: expectWait,
 	}
-	if proxy != nil {
+	switch {
+	case proxy == nil:
+	case c.o.Tunnel && !to.tls && strings.HasPrefix(proxy.Scheme, "http"):
+		tr.DialContext = c.tunnel(proxy)
+	default:
 		tr.Proxy = http.ProxyURL(proxy)
 		tr.ProxyConnectHeader = c.connectHeader()
 		tr.OnProxyConnectResponse = proxyAnswer

@@ -54,7 +54,7 @@ func probeWebSocket(ctx context.Context, t *trial) error {
 	if err != nil {
 		return err
 	}
-	client, err := t.httpClient(ctx, clientOptions{Config: &p.m.Client, Target: u, Addr: addr, ServerName: t.hostname, Protocols: http1()})
+	client, err := t.httpClient(ctx, clientOptions{Config: &p.m.Client, Target: u, Addr: addr, ServerName: t.hostname, Protocols: http1(), Tunnel: true})
 	if err != nil {
 		return err
 	}

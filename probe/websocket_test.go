@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -282,47 +281,29 @@ func TestWebSocketHeaders(t *testing.T) {
 	}
 }
 
-// TestWebSocketProxy goes through a proxy: by CONNECT, or in plain text by a request
-// that the proxy passes on.
+// TestWebSocketProxy goes through a proxy, for both schemes by CONNECT (RFC 6455,
+// section 4.1).
 func TestWebSocketProxy(t *testing.T) {
 	var used atomic.Int32
-	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	proxy := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		used.Add(1)
-		if r.Method != http.MethodConnect {
-			(&httputil.ReverseProxy{Rewrite: func(*httputil.ProxyRequest) {}}).ServeHTTP(w, r)
+		if r.Method != http.MethodConnect || r.Header.Get("Proxy-Authorization") != "Basic dTpw" {
+			w.WriteHeader(http.StatusMethodNotAllowed)
 			return
 		}
-		to, err := net.Dial("tcp", r.Host)
-		if err != nil {
-			w.WriteHeader(http.StatusBadGateway)
-			return
-		}
-		from, buffered, err := http.NewResponseController(w).Hijack()
-		if err != nil {
-			return
-		}
-		defer from.Close()
-		from.Write([]byte("HTTP/1.1 200 OK\r\n\r\n"))
-		go func() { defer from.Close(); defer to.Close(); buffered.WriteTo(to) }()
-		buf := make([]byte, 4096)
-		for {
-			n, err := to.Read(buf)
-			if err != nil {
-				return
-			}
-			from.Write(buf[:n])
-		}
-	}))
-	defer proxy.Close()
+		tunnel(w, r.Host)
+	})
 	for _, secure := range []bool{false, true} {
 		used.Store(0)
 		url, ca := webSocketServer(t, secure, echo)
 		m := moduleOf("websocket", func(m *probe.Module) {
-			m.WebSocket.Client.Proxy.URL, m.WebSocket.Client.TLS.CA = proxy.URL, ca
+			m.WebSocket.Client.Proxy.URL, m.WebSocket.Client.TLS.CA = strings.Replace(proxy, "://", "://u:p@", 1), ca
 			m.WebSocket.Conversation = []probe.Step{expect("^hello"), {Send: "x"}, expect("^x$")}
 		})
 		wantVerdict(t, runModule(t, m, url), "ok")
-		if used.Load() != 1 {
+		m.WebSocket.Client.Proxy.URL = proxy
+		wantVerdict(t, runModule(t, m, url), "connect/proxy")
+		if used.Load() != 2 {
 			t.Errorf("the proxy was used %d times", used.Load())
 		}
 	}
