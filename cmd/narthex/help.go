@@ -30,6 +30,7 @@ func topics() map[string]string {
 		"viewer":  viewerHelp,
 		"token":   tokenHelp,
 		"invoke":  invokeHelp,
+		"cost":    costHelp,
 		"check":   checkHelp,
 		"version": "usage: narthex version\n\nPrints the version.\n",
 	}

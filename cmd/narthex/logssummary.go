@@ -23,7 +23,7 @@ type logsSummary struct {
 	Routes   []accesslog.RouteShare `json:"routes"`
 	Metrics  []metricSummary        `json:"metrics"`
 	Series   int                    `json:"series"` // each bucket counted
-	Cost     cost                   `json:"cost"`
+	Cost     logsPrice              `json:"cost"`
 	Problems []logsProblem          `json:"problems,omitempty"`
 
 	series  []narthex.Series
@@ -60,7 +60,7 @@ func (s *logsSummary) take(c *accesslog.Counts, labels narthex.Labels) {
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
 		s.Metrics = append(s.Metrics, *byName[name])
 	}
-	s.Cost = costOf(s.Series)
+	s.Cost = priceOf(s.Series)
 	s.latency = latencyOf(s.series)
 }
 

@@ -56,6 +56,7 @@ func commands() []command {
 		{"viewer", "print what AWS needs to know for the viewer", viewerCommand},
 		{"token", "make a bearer token for the configuration", tokenCommand},
 		{"invoke", "answer an event as the Lambda function does", invoke},
+		{"cost", "say what narthex costs a month on AWS, and what would save most", costCommand},
 		{"check", "say what a configuration means, or what is wrong with it", check},
 		{"version", "print the version", func(_ context.Context, _ []string, t terminal) error {
 			fmt.Fprintln(t.out, "narthex", version())

@@ -72,6 +72,7 @@ var mayImport = map[string][]string{
 	"internal/reply":     {"."},
 	"internal/shape":     {},
 	"docs":               {},
+	"cost":               {},
 	"quota":              {}, // what AWS allows; knows nothing of the rest
 	"test":               {},
 

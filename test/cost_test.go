@@ -1,0 +1,91 @@
+package test
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// costRun runs narthex cost.
+func costRun(t *testing.T, args ...string) (out string, code int) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), program(t), append([]string{"cost"}, args...)...)
+	text, err := cmd.CombinedOutput()
+	if err != nil && cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return string(text), cmd.ProcessState.ExitCode()
+}
+
+// The calculation that narthex began with, line by line: 178,560 requests of 300 ms
+// with 128 MB, which is one each 15 s for 31 days. (The published sum says 0.111555
+// where the price gives 0.111600.)
+func TestCostOfTheArticle(t *testing.T) {
+	out, code := costRun(t, strings.Fields("--requests 178560 --duration 300ms --memory 128 --arch x86_64 --no-free-tier")...)
+	for _, want := range []string{"178,560 requests", "= $0.035712", "6,696 GB-seconds on x86_64", "x $0.0000166667", "= $0.111600", "total $0.1473"} {
+		if code != 0 || !strings.Contains(out, want) {
+			t.Errorf("%d: no %q in\n%s", code, want, out)
+		}
+	}
+}
+
+func TestCostCommand(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	config := write("narthex.yml", "probes: {every: 30s, targets: [{name: a, target: \"https://a.example\", module: http_2xx}, {name: b, target: \"https://b.example\", module: http_2xx}]}\n")
+	dear := write("dear.json", `{"as_of":"2030-01-01","region":"moon","currency":"USD","prices":{"amp_samples":{"component":"Managed Prometheus","unit":"samples","per":1,"free":0,"tiers":[{"price":1}],"source":"mine"}}}`)
+	for _, c := range []struct {
+		args, want string
+		code       int
+	}{
+		{"--config " + config, "4,320,000 samples", 0}, // two targets, 25 series, 86,400 times
+		{"--series 1 --no-free-tier", "172,800 samples", 0},
+		{"--series 1 --prices " + dear, "moon of 2030-01-01", 0},
+		{"--targets 3 --mode pull --no-free-tier", "the largest lever", 0},
+		{"--targets 3", "push, every 1m0s, regions: 20", 0},
+		{"", "there is nothing to pay for", 2},
+		{"--requests 5 --arch mips", "want arm64 or x86_64", 2},
+		{"--series 1 --prices " + config, "read the prices", 1},
+		{"--url http://127.0.0.1:1", "ask the narthex at", 1},
+		{"x", "it takes no arguments", 2},
+	} {
+		out, code := costRun(t, strings.Fields(c.args)...)
+		if code != c.code || !strings.Contains(out, c.want) {
+			t.Errorf("narthex cost %s: %d, want %d and %q:\n%s", c.args, code, c.code, c.want, out)
+		}
+	}
+}
+
+// What a narthex that runs writes is told from what it has counted.
+func TestCostLive(t *testing.T) {
+	s := newServer(t, "scrape_interval: 1s\n")
+	if status, answer := s.post("/api/v1/push", []byte(`{"counters":[{"name":"a_total","add":1}]}`)); status != 200 {
+		t.Fatal(status, answer)
+	}
+	var got struct {
+		Total float64
+		Lines []struct {
+			Item     string
+			Quantity float64
+		}
+	}
+	eventually(t, "samples are counted", func() bool {
+		out, code := costRun(t, "--url", s.url(), "--json", "--no-free-tier")
+		return code == 0 && json.Unmarshal([]byte(out), &got) == nil && got.Total > 0
+	})
+	for _, l := range got.Lines {
+		if l.Item == "amp_samples" && math.Abs(got.Total-l.Quantity/1e7*0.9)/got.Total > 0.5 {
+			t.Errorf("%+v", got)
+		}
+	}
+}
