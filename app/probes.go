@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,13 +18,19 @@ import (
 	"narthex/state"
 )
 
-// Modules returns the modules of probes that the configuration has, names or,
-// without either, those that are built in. Its errors are of the file that has
+// Modules returns the modules of probes: those of the configuration's file, or those
+// in the configuration itself and besides the ones that are built in. Its errors are of the file that has
 // them, with lines.
 func Modules(c *config.Config, f probe.Features, env func(string) (string, bool)) (map[string]*probe.Module, error) {
 	switch {
 	case c.Modules != nil:
-		return probe.ReadModules(c.Name(), c.Modules, env)
+		own, err := probe.ReadModules(c.Name(), c.Modules, env)
+		if err != nil {
+			return nil, err
+		}
+		all := probe.DefaultModules(f)
+		maps.Copy(all, own)
+		return all, nil
 	case c.ModulesFile != "":
 		data, err := readBounded(c.ModulesFile)
 		if err != nil {

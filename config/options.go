@@ -47,7 +47,7 @@ var options = []option{
 	{"modules_file", func(c *Config) value { return filePath{&c.ModulesFile} },
 		"The file of the modules of probes, in the blackbox exporter's format; without it and modules those hold that are built in."},
 	{"modules", func(c *Config) value { return modules{&c.Modules} },
-		"The modules of probes within this file."},
+		"Modules of probes within this file, besides those that are built in."},
 	{"probes.every", func(c *Config) value { return duration{&c.Probes.Every, time.Second, time.Hour} },
 		"How often a target is probed that doesn't say it itself."},
 	{"probes.timeout", func(c *Config) value { return duration{&c.Probes.Timeout, 10 * time.Millisecond, 10 * time.Minute} },

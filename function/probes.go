@@ -205,6 +205,7 @@ func (n *instance) scheduled(ctx context.Context) (*probe.Schedule, error) {
 	o := probe.ScheduleOptions{
 		Targets: p.targets, Runner: p.runner, History: &p.history, Job: n.c.Probes.Job, Region: p.region,
 		Samples: narthex.SinkFunc(n.deliver), Logger: n.logger, Now: n.o.Now,
+		Pace: probe.Pace(float64(n.memory>>20) / processor),
 	}
 	var err error
 	if n.c.Ledger.State != "" || n.c.Lambda.Queue != "" {
@@ -220,6 +221,11 @@ func (n *instance) scheduled(ctx context.Context) (*probe.Schedule, error) {
 	p.schedule, err = probe.NewSchedule(ctx, o)
 	return p.schedule, err
 }
+
+// processor is how much memory, in MB, comes with a whole processor.
+//
+// Source: AWS Lambda Developer Guide, "Configure Lambda function memory".
+const processor = 1769
 
 // deliver writes samples with times of their own to all destinations at once.
 func (n *instance) deliver(ctx context.Context, b *narthex.Batch) error {

@@ -20,7 +20,8 @@ type RoundReport struct {
 }
 
 // Round probes all targets that are due after at-window and not after at, all at
-// once as far as the runner lets them, and writes what it found in one batch. at is
+// once as far as the runner and the pace let them, and writes what it found in one
+// batch. at is
 // the time for which the round was asked, which stays the same when it is asked for
 // again, so that its increments count once.
 //
@@ -67,12 +68,31 @@ func (s *Schedule) probeAll(ctx context.Context, due []done) {
 		left := time.Until(deadline)
 		until = deadline.Add(-min(left/5, 3*time.Second))
 	}
+	pace := s.o.Pace
+	if n := time.Duration(len(due)); n > 0 { // at most half of the time goes into it
+		pace = min(pace, time.Until(until)/2/n)
+	}
+	begin := time.Now()
 	var all sync.WaitGroup
 	for i := range due {
-		all.Go(func() { due[i].seen = s.probe(ctx, due[i].target, until) })
+		all.Go(func() {
+			timer := time.NewTimer(time.Hour)
+			defer timer.Stop()
+			if sleep(ctx, timer, time.Until(begin.Add(time.Duration(i)*pace))) {
+				due[i].seen = s.probe(ctx, due[i].target, until)
+			}
+		})
 	}
 	all.Wait()
 }
+
+// probeCost is about what a probe over TLS uses of the processor, the way to it and
+// back included.
+const probeCost = 4 * time.Millisecond
+
+// Pace returns how far apart probes have to begin on a share of a processor, so
+// that it is enough for them.
+func Pace(share float64) time.Duration { return time.Duration(float64(probeCost) / share) }
 
 // place is what a round tells of where it was made.
 type place struct {

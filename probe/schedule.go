@@ -26,6 +26,9 @@ type ScheduleOptions struct {
 	// Counts takes increments, such as the number of probes. A batch has the same ID
 	// if its round is made again.
 	Counts narthex.Sink
+	// Pace is how far apart the probes of a round begin, so that they do not wait for
+	// each other's turn on the processor; see [Pace].
+	Pace time.Duration
 	// Keep remembers which series there are, so that they end with a stale marker
 	// when their target leaves while nothing runs. Nil: this process alone does.
 	Keep   state.Store
