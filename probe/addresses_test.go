@@ -34,7 +34,7 @@ func namesOf(zone map[string][]string) dns.HandlerFunc {
 				}
 			}
 		}
-		w.WriteMsg(m) //nolint:errcheck // the prober says what it has got
+		w.WriteMsg(m) // the prober says what it has got
 	}
 }
 
@@ -93,13 +93,13 @@ func (toHTTP) Network() string      { return "https" }
 
 // TestResolverFails names the reasons of resolvers that do not do their part.
 func TestResolverFails(t *testing.T) {
-	refusing := func(w dns.ResponseWriter, q *dns.Msg) { w.WriteMsg(new(dns.Msg).SetRcode(q, dns.RcodeRefused)) } //nolint:errcheck // as above
+	refusing := func(w dns.ResponseWriter, q *dns.Msg) { w.WriteMsg(new(dns.Msg).SetRcode(q, dns.RcodeRefused)) } // as above
 	silent := func(dns.ResponseWriter, *dns.Msg) {}
 	forging := func(w dns.ResponseWriter, q *dns.Msg) {
 		m := new(dns.Msg).SetReply(q)
 		rr, _ := dns.NewRR("other.example. 0 IN A 127.0.0.1")
 		m.Answer = []dns.RR{rr}
-		w.WriteMsg(m) //nolint:errcheck // as above
+		w.WriteMsg(m) // as above
 	}
 	for name, c := range map[string]struct{ resolver, want string }{
 		"refuses":                  {"udp://" + nameServer(t, "udp", nil, refusing), "dns/resolver"},
@@ -150,10 +150,10 @@ func TestTruncatedAnswerIsAskedForOverTCP(t *testing.T) {
 		s := &dns.Server{PacketConn: c, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
 			m := new(dns.Msg).SetReply(q)
 			m.Truncated = true
-			w.WriteMsg(m) //nolint:errcheck // as above
+			w.WriteMsg(m) // as above
 		})}
 		done := make(chan struct{})
-		go func() { defer close(done); s.ActivateAndServe() }() //nolint:errcheck // it ends with the socket
+		go func() { defer close(done); s.ActivateAndServe() }() // it ends with the socket
 		defer func() { c.Close(); <-done }()
 		_, port, _ := net.SplitHostPort(strings.TrimPrefix(serve(t, text("here")), "http://"))
 		m := moduleOf("http", func(m *probe.Module) { m.Resolver, m.HTTP.IP = "udp://"+server, probe.IP{Protocol: "ip4"} })
@@ -177,7 +177,7 @@ func twoOfThree(t *testing.T, second http.HandlerFunc) (port string) {
 			continue
 		}
 		s := &http.Server{Handler: second, ErrorLog: quiet()}
-		go s.Serve(l) //nolint:errcheck // it ends with Close
+		go s.Serve(l) // it ends with Close
 		t.Cleanup(func() { s.Close() })
 		return port
 	}

@@ -77,14 +77,14 @@ func dnsComparisons() []comparison {
 			return nameServer(t, "udp", nil, func(w dns.ResponseWriter, q *dns.Msg) {
 				m := zoneAnswer(q, true)
 				m.Id++
-				w.WriteMsg(m) //nolint:errcheck // the prober says what it has got
+				w.WriteMsg(m) // the prober says what it has got
 			})
 		}},
 		comparison{name: "dns: an answer to somebody else over tcp", module: asking("two.example", ", transport_protocol: tcp"), target: func(t *testing.T, _ *authority) string {
 			return nameServer(t, "tcp", nil, func(w dns.ResponseWriter, q *dns.Msg) {
 				m := zoneAnswer(q, true)
 				m.Id++
-				w.WriteMsg(m) //nolint:errcheck // as above
+				w.WriteMsg(m) // as above
 			})
 		}},
 		comparison{name: "dns: truncated, and nobody over tcp", module: asking("big.example", ", query_type: A"), target: names("udp")},

@@ -43,7 +43,7 @@ func (t *trial) endpoint(ctx context.Context, host, service string, ip IP, sourc
 // returns ends that.
 func endWith(ctx context.Context, conn net.Conn) func() {
 	if d, ok := ctx.Deadline(); ok {
-		conn.SetDeadline(d) //nolint:errcheck // a connection that is gone says so when it is used
+		conn.SetDeadline(d) // a connection that is gone says so when it is used
 	}
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 	return func() { stop() }

@@ -20,7 +20,7 @@ import (
 
 // zone is a name server's answer to each name.
 func zone(w dns.ResponseWriter, q *dns.Msg) {
-	w.WriteMsg(zoneAnswer(q, w.LocalAddr().Network() == "udp")) //nolint:errcheck // the prober says what it has got
+	w.WriteMsg(zoneAnswer(q, w.LocalAddr().Network() == "udp")) // the prober says what it has got
 }
 
 func zoneAnswer(q *dns.Msg, udp bool) *dns.Msg {
@@ -91,10 +91,10 @@ func activate(t *testing.T, s *dns.Server) {
 	s.NotifyStartedFunc = func() { close(started) }
 	go func() {
 		defer close(done)
-		s.ActivateAndServe() //nolint:errcheck // it ends with Shutdown
+		s.ActivateAndServe() // it ends with Shutdown
 	}()
 	<-started
-	t.Cleanup(func() { s.Shutdown(); <-done }) //nolint:errcheck // as above
+	t.Cleanup(func() { s.Shutdown(); <-done }) // as above
 }
 
 // dohServer serves DNS over HTTPS.
@@ -286,7 +286,7 @@ func TestDNSFailures(t *testing.T) {
 	otherID := func(w dns.ResponseWriter, q *dns.Msg) {
 		m := zoneAnswer(q, false)
 		m.Id++
-		w.WriteMsg(m) //nolint:errcheck // as above
+		w.WriteMsg(m) // as above
 	}
 	for name, c := range map[string]struct {
 		target string

@@ -19,7 +19,7 @@ func ReadWebSocket(sent []byte) (text, answers []byte, err error) {
 // WriteWebSocket returns the frame of a message.
 func WriteWebSocket(text []byte) []byte {
 	c := &memoryConn{Reader: bytes.NewReader(nil)}
-	newWebSocket(c).write(opText, text) //nolint:errcheck // memory takes everything
+	newWebSocket(c).write(opText, text) // memory takes everything
 	return c.written.Bytes()
 }
 

@@ -39,7 +39,7 @@ func healthServer(t *testing.T, service healthpb.HealthServer, options ...grpc.S
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		s.Serve(l) //nolint:errcheck // it ends with Stop
+		s.Serve(l) // it ends with Stop
 	}()
 	t.Cleanup(func() { s.Stop(); <-done })
 	return l.Addr().String()
@@ -175,7 +175,7 @@ func h2Server(t *testing.T, handle http.HandlerFunc) string {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		s.Serve(l) //nolint:errcheck // it ends with Close
+		s.Serve(l) // it ends with Close
 	}()
 	t.Cleanup(func() { s.Close(); <-done })
 	return l.Addr().String()
@@ -297,7 +297,7 @@ func TestGRPCDialsWhatWasResolved(t *testing.T) {
 		if q.Question[0].Qtype == dns.TypeA {
 			m.Answer = []dns.RR{&dns.A{Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeA, Class: dns.ClassINET, Ttl: 1}, A: net.IPv4(127, 0, 0, 1)}}
 		}
-		w.WriteMsg(m) //nolint:errcheck // the prober says what it has got
+		w.WriteMsg(m) // the prober says what it has got
 	})
 	r := runModule(t, moduleOf("grpc", func(m *probe.Module) { m.Resolver = "udp://" + names }), "shop.test:"+port)
 	wantVerdict(t, r, "ok")

@@ -217,7 +217,7 @@ func on(t *testing.T, host string, h http.HandlerFunc) string {
 		t.Fatal(err)
 	}
 	s := &http.Server{Handler: h, ErrorLog: quiet()}
-	go s.Serve(l) //nolint:errcheck // it ends with Close
+	go s.Serve(l) // it ends with Close
 	t.Cleanup(func() { s.Close() })
 	return "http://" + l.Addr().String()
 }
@@ -303,7 +303,7 @@ func TestGuardAndRebinding(t *testing.T) {
 			rr, _ := dns.NewRR(q.Question[0].Name + " 0 IN A " + address)
 			m.Answer = []dns.RR{rr}
 		}
-		w.WriteMsg(m) //nolint:errcheck // the prober says what it has got
+		w.WriteMsg(m) // the prober says what it has got
 	})
 	m := moduleOf("http", func(m *probe.Module) { m.Resolver = "udp://" + server })
 	p, counted := guarded(t, only, nil, m)
@@ -334,10 +334,10 @@ func nameServerOn(t *testing.T, host string, handle dns.HandlerFunc) string {
 	s := &dns.Server{PacketConn: c, Handler: handle, NotifyStartedFunc: func() { close(started) }}
 	go func() {
 		defer close(done)
-		s.ActivateAndServe() //nolint:errcheck // it ends with Shutdown
+		s.ActivateAndServe() // it ends with Shutdown
 	}()
 	<-started
-	t.Cleanup(func() { s.Shutdown(); <-done }) //nolint:errcheck // as above
+	t.Cleanup(func() { s.Shutdown(); <-done }) // as above
 	return c.LocalAddr().String()
 }
 

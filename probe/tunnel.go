@@ -45,7 +45,7 @@ func (c *client) connectThrough(ctx context.Context, conn net.Conn, proxy *url.U
 		return failed(PhaseConnect, reasonOf(ctx, err), "ask the proxy %s: %w", proxy.Host, err)
 	}
 	// Nobody speaks before we do in the tunnel, so that nothing is lost in the buffer.
-	answer, err := http.ReadResponse(bufio.NewReader(conn), r) //nolint:bodyclose // the body is the tunnel
+	answer, err := http.ReadResponse(bufio.NewReader(conn), r) // the body is the tunnel
 	if err != nil {
 		return failed(PhaseConnect, reasonOf(ctx, err), "the answer of the proxy %s: %w", proxy.Host, err)
 	}

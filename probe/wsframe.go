@@ -199,10 +199,10 @@ func (s *webSocket) close() { s.bye(1000) }
 
 func (s *webSocket) bye(code uint16) {
 	if code == 1005 { // stands for a close frame without a code
-		s.write(opClose, nil) //nolint:errcheck // the connection ends anyway
+		s.write(opClose, nil) // the connection ends anyway
 		return
 	}
-	s.write(opClose, binary.BigEndian.AppendUint16(nil, code)) //nolint:errcheck // as above
+	s.write(opClose, binary.BigEndian.AppendUint16(nil, code)) // as above
 }
 
 // webSocketFailure says why a message was not received or sent.
