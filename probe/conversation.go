@@ -56,6 +56,7 @@ func (t *trial) converse(ctx context.Context, conn net.Conn, steps []Step, start
 	c.regex, c.bytes = t.conversationMetrics()
 	for i, s := range steps {
 		t.log.Debug("Processing query response entry", "entry_number", i)
+		t.hide(strings.TrimSpace(string(s.Send)))
 		if err := c.step(ctx, s); err != nil {
 			return err
 		}

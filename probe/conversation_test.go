@@ -199,3 +199,16 @@ func TestUnixSockets(t *testing.T) {
 		t.Error("a module for Unix sockets is taken where there are none")
 	}
 }
+
+// TestSecretsThatComeBack has peers that repeat what they are sent.
+func TestSecretsThatComeBack(t *testing.T) {
+	const secret = "AUTH PLAIN c2VjcmV0"
+	address := peer(t, lines(t, nil, "< "+secret+"\n> you said "+secret+"\nclose"))
+	r := runModule(t, moduleOf("tcp", func(m *probe.Module) {
+		m.TCP.Conversation = []probe.Step{{Send: secret}, expect("^never$")}
+	}), address)
+	wantVerdict(t, r, "assert/mismatch")
+	if all := string(r.Log) + r.Failure.Error(); strings.Contains(all, "c2VjcmV0") {
+		t.Errorf("the secret is shown: %s", all)
+	}
+}

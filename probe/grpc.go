@@ -124,6 +124,11 @@ func (p *grpcProbe) check(ctx context.Context, conn net.Conn) error {
 		client.Protocols.SetUnencryptedHTTP2(true)
 	}
 	defer client.CloseIdleConnections()
+	for _, values := range p.m.Metadata {
+		for _, v := range values {
+			p.t.hide(string(v))
+		}
+	}
 	call := healthCall{scheme: scheme, authority: authority, service: p.m.Service, metadata: p.m.Metadata}
 	status, err := call.check(ctx, client)
 	var refusal *grpcError

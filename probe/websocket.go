@@ -208,6 +208,7 @@ func (p *webSocketProbe) converse(ctx context.Context, s *webSocket) error {
 	info := newExpectInfo(p.t, p.m.Conversation)
 	for i, step := range p.m.Conversation {
 		p.t.log.Debug("Processing query response entry", "entry_number", i)
+		p.t.hide(strings.TrimSpace(string(step.Send)))
 		send := []byte(step.Send)
 		if step.Expect != nil {
 			text, err := s.read()
