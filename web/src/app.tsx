@@ -9,8 +9,11 @@ import { Settings } from "./ui/settings";
 
 const MetricScreen = lazy<{ route: Route }>(() => import("./metric/screen").then((m) => m.MetricScreen));
 
+const QueryScreen = lazy<{ route: Route }>(() => import("./query/screen").then((m) => m.QueryScreen));
+
 const screens: readonly { screen: Screen; title: string; hash: string }[] = [
   { screen: "metrics", title: "Metrics", hash: "#/" },
+  { screen: "query", title: "Query", hash: "#/query" },
 ];
 
 /** The frame and the screen that the address names. */
@@ -64,6 +67,8 @@ function Shown({ route: r }: { route: Route }) {
       return <MetricsScreen route={r} />;
     case "metric":
       return <MetricScreen key={r.name} route={r} />;
+    case "query":
+      return <QueryScreen route={r} />;
     default:
       return (
         <section class="empty">

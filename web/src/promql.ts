@@ -59,6 +59,14 @@ export function formatLabels(labels: Labels): string {
   return `{${parts.join(", ")}}`;
 }
 
+/** A series as PromQL writes it: its name, if it has one, and its labels, if it has any. */
+export function formatSeries(labels: Labels): string {
+  const name = labels["__name__"] ?? "";
+  const rest = formatLabels(labels);
+  if (name === "" || nameSelector(name) === name) return rest === "{}" && name !== "" ? name : name + rest;
+  return rest === "{}" ? `{${quote(name)}}` : `{${quote(name)}, ${rest.slice(1)}`;
+}
+
 /** A duration as PromQL writes it, from milliseconds: 90000 is "1m30s". */
 export function duration(ms: number): string {
   if (ms === 0) return "0s";

@@ -17,6 +17,14 @@ interface Envelope {
   data?: unknown;
   error?: unknown;
   errorType?: unknown;
+  warnings?: unknown;
+  infos?: unknown;
+}
+
+/** What was answered: the data, and what the server has to say about it. */
+export interface Answer {
+  data: unknown;
+  notes: readonly string[];
 }
 
 const timeout = 30_000;
@@ -27,6 +35,11 @@ const longest = 1800; // characters of a GET's query; beyond it the call is a PO
  * of its envelope. It throws an ApiError, or the signal's abort.
  */
 export async function call(path: string, params: Params, signal: AbortSignal): Promise<unknown> {
+  return (await ask(path, params, signal)).data;
+}
+
+/** The same, with the warnings and the hints that come beside the data. */
+export async function ask(path: string, params: Params, signal: AbortSignal): Promise<Answer> {
   const form = new URLSearchParams();
   for (const [k, v] of Object.entries(params)) {
     if (v !== undefined) form.set(k, String(v));
@@ -54,16 +67,20 @@ export async function call(path: string, params: Params, signal: AbortSignal): P
   return unwrap(res.status, text);
 }
 
-function unwrap(status: number, text: string): unknown {
+function unwrap(status: number, text: string): Answer {
   let body: Envelope;
   try {
     body = JSON.parse(text) as Envelope;
   } catch {
     throw new ApiError("answer", `The server answered ${status} with something other than JSON: ${text.trim().slice(0, 200) || "an empty body"}`);
   }
-  if (body.status === "success") return body.data;
+  if (body.status === "success") return { data: body.data, notes: [...strings(body.warnings), ...strings(body.infos)] };
   const kind = typeof body.errorType === "string" ? body.errorType : "answer";
   throw new ApiError(kind, typeof body.error === "string" ? body.error : `The server answered ${status} without a reason.`);
+}
+
+function strings(v: unknown): string[] {
+  return Array.isArray(v) ? v.filter((x): x is string => typeof x === "string") : [];
 }
 
 /** Whether e is the abort of a call that nobody waits for any more. */

@@ -22,22 +22,24 @@ interface Row {
   values: Float64Array;
 }
 
-/** Reads the rate of cumulative buckets by le. Undefined if there are none. */
+/** Reads the rate of cumulative buckets by le; several of one bound add up. Undefined if there are none. */
 export function classicHeat(series: readonly Series[], grid: Grid): Heat | undefined {
   const n = lengthOfGrid(grid);
-  const by = series
-    .map((s) => ({ le: parseValue(s.labels["le"]), s }))
-    .filter((x) => !Number.isNaN(x.le))
-    .sort((a, b) => a.le - b.le);
+  const bounds = new Map<number, Series[]>();
+  for (const s of series) {
+    const le = parseValue(s.labels["le"]);
+    if (!Number.isNaN(le)) bounds.set(le, [...(bounds.get(le) ?? []), s]);
+  }
+  const by = [...bounds].map(([le, all]) => ({ le, all })).sort((a, b) => a.le - b.le);
   if (by.length === 0) return undefined;
   let below = new Float64Array(n);
   let lower = (by[0]?.le ?? 0) > 0 ? 0 : -Infinity;
   let max = 0;
-  const rows = by.map(({ le, s }): Row => {
+  const rows = by.map(({ le, all }): Row => {
     const upTo = new Float64Array(n);
-    for (const p of s.samples) {
+    for (const p of all.flatMap((s) => s.samples)) {
       const i = Math.round((p.t - grid.start) / grid.step);
-      if (i >= 0 && i < n && Number.isFinite(p.v)) upTo[i] = p.v;
+      if (i >= 0 && i < n && Number.isFinite(p.v)) upTo[i] = (upTo[i] ?? 0) + p.v;
     }
     const values = upTo.map((v, i) => Math.max(0, v - (below[i] ?? 0)));
     for (const v of values) max = Math.max(max, v);

@@ -49,7 +49,8 @@ export function promtoolTest(name: string, series: readonly SeriesData[]): strin
   const inputs = series.filter((s) => s.stored.length > 0).map((s) => {
     return `      - series: ${yaml(`{__name__=${quote(name)}${inner(s)}}`)}\n        values: ${yaml(values(s, start, step))}`;
   });
-  const at = Math.ceil((end - start) / step) * step;
+  // promtool loads samples up to the last whole minute, its evaluation interval.
+  const at = Math.ceil(((Math.round((end - start) / step) * step) || 1) / 60_000) * 60_000;
   const lasts = series.flatMap((s) => {
     const last = s.stored.at(-1);
     if (last === undefined || at - Math.round((last.t - start) / step) * step >= 300_000) return [];
