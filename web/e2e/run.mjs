@@ -13,6 +13,7 @@ import { open } from "./browser.mjs";
 import { pushAll, pushThreeUpdates, names } from "./data.mjs";
 import * as list from "./list.mjs";
 import * as metric from "./metric.mjs";
+import * as query from "./query.mjs";
 
 const [url = process.env["NARTHEX_URL"], out = "e2e-out"] = process.argv.slice(2);
 if (!url) {
@@ -37,6 +38,9 @@ const steps = [
   ["three updates: stored, drawn, carried and hidden", metric.threeUpdates],
   ["what is seen is copied as PromQL, curl, CSV and a promtool test", metric.taken],
   ["markup in label values stays text", metric.hostile],
+  ["an expression is typed with completion and run", query.typed],
+  ["an error is told at its place", query.wrong],
+  ["results as table, graph and heatmap, of classic and native histograms", query.viewed],
   ["a metric that is not there says so", metric.missing],
   ["the server's errors are shown in its words", metric.failing],
   ["phone width has nothing beside the page", list.phone],

@@ -1,6 +1,5 @@
 import type { Completion, CompletionContext, CompletionResult } from "@codemirror/autocomplete";
 import { syntaxTree } from "@codemirror/language";
-import type { SyntaxNode } from "@lezer/common";
 import { aggregators, functions } from "./functions";
 
 /** Where names and values come from: the store, as it is now. */
@@ -19,8 +18,8 @@ export type Place =
   | { kind: "duration" }
   | { kind: "nothing" };
 
-/** Says what can be written at a place, given the tree and the text before it. */
-export function placeAt(node: SyntaxNode, before: string): Place {
+/** Says what can be written at the end of a text. */
+export function placeAt(before: string): Place {
   if (/\[[0-9a-z]*$/i.test(before)) return { kind: "duration" };
   const inside = openBrace(before);
   if (inside !== undefined) {
@@ -29,7 +28,7 @@ export function placeAt(node: SyntaxNode, before: string): Place {
     if (/(^|,)\s*[\w.]*$/.test(inside.text)) return { kind: "label", metric: inside.metric, grouping: false };
     return { kind: "nothing" };
   }
-  if (/\b(by|without|on|ignoring|group_left|group_right)\s*\([^()]*$/i.test(before)) return { kind: "label", metric: metricNear(node, before), grouping: true };
+  if (/\b(by|without|on|ignoring|group_left|group_right)\s*\([^()]*$/i.test(before)) return { kind: "label", metric: "", grouping: true };
   if (/(^|[^"])"(?:[^"\\]|\\.)*$/.test(before) && (before.match(/"/g)?.length ?? 0) % 2 === 1) return { kind: "nothing" };
   return /\d$/.test(before) && !/[a-zA-Z_:]\w*$/.test(before) ? { kind: "nothing" } : { kind: "expression" };
 }
@@ -51,25 +50,14 @@ function openBrace(before: string): { metric: string; text: string } | undefined
   return { metric: /[a-zA-Z_:][\w:]*$/.exec(before.slice(0, at).trimEnd())?.[0] ?? "", text: before.slice(at + 1) };
 }
 
-// The metric of an aggregation whose labels are being chosen: the first one inside it, or before.
-function metricNear(node: SyntaxNode, before: string): string {
-  for (let n: SyntaxNode | null = node; n !== null; n = n.parent) {
-    if (n.name !== "AggregateExpr") continue;
-    const cursor = n.cursor();
-    do {
-      if (cursor.name === "Identifier") return ""; // its name is in the document, which is not here: all labels will do
-    } while (cursor.next() && cursor.from < n.to);
-  }
-  return /([a-zA-Z_:][\w:]*)(?:\{[^}]*\})?(?:\[[^\]]*\])?\)*\s*(?:by|without)?\s*\([^()]*$/i.exec(before)?.[1] ?? "";
-}
-
 const most = 200;
 
 /** The completion of PromQL from live names. */
 export function completer(names: Names): (c: CompletionContext) => Promise<CompletionResult | null> {
   return async (c) => {
     const before = c.state.sliceDoc(0, c.pos);
-    const place = placeAt(syntaxTree(c.state).resolveInner(c.pos, -1), before);
+    const place = placeAt(before);
+    if (place.kind === "label" && place.grouping) place.metric = firstMetric(c);
     const word = place.kind === "value" ? /"((?:[^"\\]|\\.)*)$/.exec(before)?.[1] ?? "" : /[\w:.]*$/.exec(before)?.[0] ?? "";
     if (place.kind === "nothing" || (word === "" && place.kind === "expression" && !c.explicit)) return null;
     try {
@@ -81,14 +69,26 @@ export function completer(names: Names): (c: CompletionContext) => Promise<Compl
   };
 }
 
+// The metric whose labels one groups by: the first of the expression.
+function firstMetric(c: CompletionContext): string {
+  let found = "";
+  syntaxTree(c.state).iterate({
+    enter: (n) => {
+      if (found === "" && n.name === "VectorSelector") found = /^[a-zA-Z_:][\w:]*/.exec(c.state.sliceDoc(n.from, n.to))?.[0] ?? "";
+      return found === "";
+    },
+  });
+  return found;
+}
+
 async function optionsAt(place: Place, names: Names, word: string): Promise<Completion[]> {
   switch (place.kind) {
     case "duration":
       return ["1m", "5m", "15m", "30m", "1h", "6h", "1d"].map((label) => ({ label, type: "constant" }));
     case "label":
-      return (await names.labels(place.metric)).map((label) => ({ label, type: "property", ...(place.grouping ? {} : { apply: `${label}="` }) }));
+      return (await labelsOf(names, place.metric)).map((label) => ({ label, type: "property", ...(place.grouping ? {} : { apply: `${label}="` }) }));
     case "value":
-      return fitting((await names.values(place.label, place.metric)).map((v) => ({ name: v })), word).map(({ name }) => ({ label: name, type: "text", apply: name.replace(/\\/g, "\\\\").replace(/"/g, '\\"') }));
+      return fitting((await names.values(place.label, place.metric)).map((v) => ({ name: v })), word).map(({ name }) => ({ label: name, type: "text", apply: closing(name.replace(/\\/g, "\\\\").replace(/"/g, '\\"')) }));
     case "expression": {
       const metrics = fitting(await names.metrics(), word).map((m): Completion => ({ label: m.name, type: "variable", detail: m.type, info: m.help === "" ? undefined : m.help, boost: 1 }));
       const words = [...functions.map(([label, detail]): Completion => ({ label, detail, type: "function", apply: `${label}(` })), ...aggregators.map(([label, detail]): Completion => ({ label, detail, type: "keyword" }))];
@@ -97,6 +97,19 @@ async function optionsAt(place: Place, names: Names, word: string): Promise<Comp
     default:
       return [];
   }
+}
+
+// Puts a value in and closes its quotes, unless they are closed already.
+function closing(value: string): NonNullable<Completion["apply"]> {
+  return (view, _completion, from, to) => {
+    const closed = view.state.sliceDoc(to, to + 1) === '"';
+    view.dispatch({ changes: { from, to, insert: closed ? value : value + '"' }, selection: { anchor: from + value.length + 1 }, userEvent: "input.complete" });
+  };
+}
+
+async function labelsOf(names: Names, metric: string): Promise<readonly string[]> {
+  const own = await names.labels(metric);
+  return own.length > 0 || metric === "" ? own : names.labels("");
 }
 
 function fitting<T extends { name: string }>(all: readonly T[], word: string): T[] {

@@ -112,7 +112,7 @@ export function createEditor(root: ShadowRoot, o: Options): Editor {
           o.onChange(u.state.doc.toString());
           // After an opening brace or quote the names are wanted at once.
           const at = u.state.selection.main.head;
-          if (u.transactions.some((t) => t.isUserEvent("input")) && /[{,("[]$/.test(u.state.sliceDoc(Math.max(0, at - 1), at))) startCompletion(u.view);
+          if (u.transactions.some((t) => t.isUserEvent("input")) && /[{,("[]$/.test(u.state.sliceDoc(Math.max(0, at - 1), at))) setTimeout(() => startCompletion(u.view), 0);
         }),
       ],
     }),

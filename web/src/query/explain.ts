@@ -2,7 +2,7 @@ import { list, number, record, text } from "../api/read";
 import { count, formatNumber } from "../format/number";
 import { formatStep } from "../format/time";
 import { lookback, type Grid } from "../lens/lens";
-import { nameSelector, selector, duration, type Matcher } from "../promql";
+import { duration, nameSelector, quote } from "../promql";
 
 /** A selector in an expression. */
 export interface Leaf {
@@ -39,12 +39,9 @@ function walk(node: unknown, within: string, found: (l: Leaf) => void): void {
 }
 
 function written(name: string, matchers: readonly Readonly<Record<string, unknown>>[]): string {
-  const others = matchers.filter((m) => m["name"] !== "__name__");
-  if (name === "" || others.some((m) => m["type"] !== "=" && m["type"] !== "!=")) {
-    const all = [...(name === "" ? matchers : others)].map((m) => `${text(m["name"])}${text(m["type"])}${JSON.stringify(text(m["value"]))}`);
-    return `${name === "" ? "" : nameSelector(name)}{${all.join(",")}}`;
-  }
-  return selector(name, others.map((m): Matcher => ({ label: text(m["name"]), not: m["type"] === "!=", value: text(m["value"]) })));
+  const plain = name === "" || nameSelector(name) === name;
+  const list = (plain && name !== "" ? matchers.filter((m) => m["name"] !== "__name__") : matchers).map((m) => `${text(m["name"])}${text(m["type"])}${quote(text(m["value"]))}`);
+  return `${plain ? name : ""}${list.length > 0 ? `{${list.join(",")}}` : ""}`;
 }
 
 /** A thing to know about an expression, and what mends it. */

@@ -5,6 +5,8 @@ import type { Trouble } from "./model";
 
 interface Props {
   text: string;
+  /** Changes when the text was not typed here, and has to be put into the editor. */
+  revision: number;
   label: string;
   names: Names;
   trouble: Trouble | undefined;
@@ -44,8 +46,8 @@ export function Input(p: Props) {
       editor.current = undefined;
     };
   }, []);
-  useEffect(() => editor.current?.set(p.text), [p.text]);
-  useEffect(() => editor.current?.mark(p.trouble?.at), [p.trouble, p.text]);
+  useEffect(() => editor.current?.set(p.text), [p.revision]);
+  useEffect(() => editor.current?.mark(p.trouble?.at), [p.trouble]);
   const onKeyDown = (e: KeyboardEvent) => {
     if (e.key !== "Enter" || e.shiftKey) return;
     e.preventDefault();

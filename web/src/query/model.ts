@@ -78,7 +78,8 @@ export class Expression {
       // A backend may lack the call: then errors show when the query is run.
       if (isAbort(e) || !(e instanceof ApiError) || e.kind !== "bad_data") return;
       const { at, text } = errorPlace(query, e.message);
-      if (at !== undefined) this.trouble.value = { at, text };
+      // That it is not finished yet is known to whoever is typing.
+      if (at !== undefined && !/unexpected end of input/.test(text)) this.trouble.value = { at, text };
     }
   }
 

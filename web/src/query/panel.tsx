@@ -40,8 +40,9 @@ interface Props {
 /** One expression: its field, and what it comes to. */
 export function ExpressionPanel(p: Props) {
   const [model] = useState(() => new Expression());
-  const [text, setText] = useState(p.asked);
-  useEffect(() => setText(p.asked), [p.asked]);
+  const [{ text, revision }, setState] = useState({ text: p.asked, revision: 0 });
+  const put = (t: string) => setState((old) => ({ text: t, revision: old.revision + 1 }));
+  useEffect(() => put(p.asked), [p.asked]);
   useEffect(() => {
     void model.run({ query: p.asked, view: p.view, span: p.span, step: p.step });
   }, [p.asked, p.view, JSON.stringify(p.span), p.step, p.tick]);
@@ -52,12 +53,12 @@ export function ExpressionPanel(p: Props) {
     else p.ask(text, p.view);
   };
   const type = (t: string) => {
-    setText(t);
+    setState((old) => ({ ...old, text: t }));
     model.trouble.value = undefined;
-    void model.check(t, 450);
+    void model.check(t, 900);
   };
   const use = (query: string) => {
-    setText(query);
+    put(query);
     keep(query);
     p.ask(query, p.view);
   };
@@ -66,7 +67,7 @@ export function ExpressionPanel(p: Props) {
     <section class="expression" aria-label={`Expression ${p.letter}`}>
       <div class="expression-head">
         <span class="letter" aria-hidden="true">{p.letter}</span>
-        <Input text={text} label={`PromQL expression ${p.letter}`} names={p.names} trouble={trouble} onChange={type} onRun={run} />
+        <Input text={text} revision={revision} label={`PromQL expression ${p.letter}`} names={p.names} trouble={trouble} onChange={type} onRun={run} />
         <button type="button" class="button button-main" onClick={run} aria-busy={model.busy.value}>
           Run
         </button>
@@ -84,7 +85,7 @@ export function ExpressionPanel(p: Props) {
             </button>
           ))}
         </div>
-        <Tools text={text} span={p.span} use={use} set={setText} />
+        <Tools text={text} span={p.span} use={use} set={put} />
         {p.remove !== undefined && (
           <button type="button" class="button" onClick={p.remove} aria-label={`Remove expression ${p.letter}`}>
             Remove
