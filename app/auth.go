@@ -2,6 +2,7 @@ package app
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"strconv"
@@ -50,8 +51,15 @@ func (x *Access) Guard(next http.Handler, refused func(reason string, r *http.Re
 		}
 		reason := auth.Refused
 		if err == nil {
-			reply.Error(w, http.StatusForbidden, "forbidden", id.Name+" may not do this: it wants the scope "+strings.Join(wanted.Names(), " or ")+", and what it has is "+id.Scopes.String())
-		} else {
+			err = fmt.Errorf("%s may not do this: it wants the scope %s, and what it has is %s", id.Name, strings.Join(wanted.Names(), " or "), id.Scopes)
+			e = nil
+		}
+		switch {
+		case (e == nil || e.Reason == auth.Refused) && x.wantsSignIn(r): // somebody who shows a page reads a page
+			x.signIn.Page(w, r, http.StatusForbidden, "You are signed in, but may not come in here: "+err.Error()+".")
+		case e == nil && id.Name != "":
+			reply.Error(w, http.StatusForbidden, "forbidden", err.Error())
+		default:
 			reason = x.refuse(w, r, err)
 		}
 		refused(string(reason), r)

@@ -10,7 +10,9 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,6 +85,7 @@ auth:
   oidc:
     - {issuer: %[1]q, audience: %[2]q, claims: {groups: admins}, name_claim: email, scopes: [query, admin]}
     - {issuer: %[1]q, audience: %[2]q, claims: {groups: engineering}, name_claim: email, scopes: [query]}
+    - {issuer: %[1]q, audience: %[2]q, claims: {groups: pushers}, name_claim: email, scopes: [push]}
 viewer:
   external_url: %[4]q
   sign_in: {issuer: %[1]q, client_id: %[2]q, client_secret: %[3]q, scopes: [email, groups]}
@@ -228,6 +231,7 @@ func TestSignInRules(t *testing.T) {
 	}{
 		{[]string{"admins"}, 200, `["query","admin"]`},
 		{[]string{"engineering"}, 200, `["query"]`},
+		{[]string{"pushers"}, 403, "wants the scope query"},
 		{[]string{"sales"}, 403, "no rule takes"},
 		{nil, 403, "no rule takes"},
 	} {
@@ -244,8 +248,14 @@ func TestSignInRules(t *testing.T) {
 			t.Fatal(err)
 		}
 		resp, body := someone.do("GET", u.RequestURI()) // on this port, instead of the one of the configuration
-		if c.code == 200 {
+		if resp.StatusCode == 303 {
 			resp, body = someone.do("GET", "/api/v1/status/viewer")
+		}
+		if slices.Equal(c.groups, []string{"pushers"}) { // who shows a page reads a page
+			page, text := someone.do("GET", "/", "Accept", "text/html")
+			if page.StatusCode != 403 || !strings.Contains(text, "You are signed in, but may not come in here") || !strings.Contains(text, "Sign in again") {
+				t.Errorf("the page: %s %s", page.Status, text)
+			}
 		}
 		if resp.StatusCode != c.code || !strings.Contains(body, c.want) {
 			t.Errorf("%v: %s %s, want %d with %s", c.groups, resp.Status, body, c.code, c.want)
@@ -270,5 +280,24 @@ func TestSignInConfiguration(t *testing.T) {
 		if code != 2 || !strings.Contains(out, c.want) {
 			t.Errorf("%s: exit %d, %s", name, code, out)
 		}
+	}
+}
+
+// The same in a real browser: the cookies are taken and kept from scripts, the
+// policy allows what the page does, and another origin gets nothing.
+func TestSignInWithABrowser(t *testing.T) {
+	npmInstall(t, "../web")
+	p := newProvider(t)
+	external, to := behind(t, "/metrics", true)
+	s := newServer(t, "scrape_interval: 1s\n"+signInConfig(p, external))
+	to(s.url())
+	out := os.Getenv("NARTHEX_SCREENSHOTS")
+	if out == "" {
+		out = t.TempDir()
+	}
+	cmd := exec.CommandContext(t.Context(), "node", "e2e/signin.mjs", external+"/", out)
+	cmd.Dir = "../web"
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("node e2e/signin.mjs: %v\n%s", err, text)
 	}
 }

@@ -44,19 +44,19 @@ func (s *SignIn) begin(w http.ResponseWriter, r *http.Request) {
 	p, err := s.about(r.Context())
 	if err != nil {
 		s.o.Logger.Error("nobody can sign in", "err", err)
-		s.page(w, r, http.StatusServiceUnavailable, "The identity provider can't be reached, so nobody can sign in now. The server's log has the reason.")
+		s.Page(w, r, http.StatusServiceUnavailable, "The identity provider can't be reached, so nobody can sign in now. The server's log has the reason.")
 		return
 	}
 	a := attempt{State: random(), Nonce: random(), Verifier: random(), ReturnTo: s.local(r, r.URL.Query().Get("return_to")), Ends: s.o.Now().Add(signInTime).Unix()}
 	text, err := json.Marshal(a)
 	if err != nil || !s.pending.set(w, s.sealer.seal(forAttempt, text), signInTime) {
-		s.page(w, r, http.StatusBadRequest, "The sign-in could not be begun.")
+		s.Page(w, r, http.StatusBadRequest, "The sign-in could not be begun.")
 		return
 	}
 	challenge := sha256.Sum256([]byte(a.Verifier))
 	u, err := url.Parse(p.Authorization)
 	if err != nil { // Discover has read it
-		s.page(w, r, http.StatusBadGateway, "The identity provider's address can't be read.")
+		s.Page(w, r, http.StatusBadGateway, "The identity provider's address can't be read.")
 		return
 	}
 	q := u.Query()
@@ -97,18 +97,18 @@ func (s *SignIn) finish(w http.ResponseWriter, r *http.Request) {
 	a, err := s.attempt(r, q.Get("state"))
 	s.pending.clear(w, r) // it is good once
 	if err != nil {
-		s.page(w, r, http.StatusBadRequest, err.Error())
+		s.Page(w, r, http.StatusBadRequest, err.Error())
 		return
 	}
 	switch iss := q.Get("iss"); {
 	case iss != "" && iss != s.o.Issuer: // another provider's answer (RFC 9207)
-		s.page(w, r, http.StatusBadRequest, "The answer is of another identity provider.")
+		s.Page(w, r, http.StatusBadRequest, "The answer is of another identity provider.")
 		return
 	case q.Get("error") != "":
-		s.page(w, r, http.StatusForbidden, "The identity provider says: "+message.Clip(q.Get("error")+" "+q.Get("error_description"), 300))
+		s.Page(w, r, http.StatusForbidden, "The identity provider says: "+message.Clip(q.Get("error")+" "+q.Get("error_description"), 300))
 		return
 	case q.Get("code") == "":
-		s.page(w, r, http.StatusBadRequest, "The identity provider's answer has no code.")
+		s.Page(w, r, http.StatusBadRequest, "The identity provider's answer has no code.")
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), 20*time.Second)
@@ -116,17 +116,17 @@ func (s *SignIn) finish(w http.ResponseWriter, r *http.Request) {
 	token, err := s.exchange(ctx, r, q.Get("code"), a.Verifier)
 	if err != nil {
 		s.o.Logger.Error("a sign-in failed", "err", err)
-		s.page(w, r, http.StatusBadGateway, "The identity provider did not confirm the sign-in. The server's log has the reason.")
+		s.Page(w, r, http.StatusBadGateway, "The identity provider did not confirm the sign-in. The server's log has the reason.")
 		return
 	}
 	id, person, err := s.o.Auth.IDToken(ctx, s.o.Issuer, s.o.ClientID, a.Nonce, token)
 	if err != nil {
 		s.o.Logger.Warn("a sign-in was refused", "err", err)
-		s.page(w, r, http.StatusForbidden, "You are signed in at the identity provider, but may not come in here: "+err.Error()+".")
+		s.Page(w, r, http.StatusForbidden, "You are signed in at the identity provider, but may not come in here: "+err.Error()+".")
 		return
 	}
 	if err := s.admit(w, r, person); err != nil {
-		s.page(w, r, http.StatusForbidden, err.Error())
+		s.Page(w, r, http.StatusForbidden, err.Error())
 		return
 	}
 	s.o.Logger.Info("somebody signed in", "who", id.Name, "scopes", id.Scopes.String())
@@ -204,8 +204,9 @@ func (s *SignIn) exchange(ctx context.Context, r *http.Request, code, verifier s
 
 func noStore(w http.ResponseWriter) { w.Header().Set("Cache-Control", "no-store") }
 
-// page answers with a sentence for people. It has no script and no style.
-func (s *SignIn) page(w http.ResponseWriter, r *http.Request, code int, text string) {
+// Page answers with a sentence for people, and the way to sign in as somebody else.
+// It has no script and no style.
+func (s *SignIn) Page(w http.ResponseWriter, r *http.Request, code int, text string) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
