@@ -1,6 +1,7 @@
 package awstest
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -43,6 +44,11 @@ func Proxy(t testing.TB, endpoint string, decide func(r *http.Request, n int) Fa
 			refuse(w, http.StatusBadRequest, `{"__type":"com.amazon.coral.availability#ThrottlingException","message":"Rate exceeded"}`)
 			return
 		}
+		sent, err := io.ReadAll(r.Body)
+		if err != nil {
+			panic(http.ErrAbortHandler) // the sender was killed within it
+		}
+		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(sent)), int64(len(sent))
 		resp, body, err := forward(r, endpoint)
 		if err != nil {
 			t.Error(err)

@@ -37,7 +37,10 @@ func (s *Schedule) Run(ctx context.Context) {
 //
 // Source: "Creating an EventBridge rule that runs on a schedule".
 func (s *Schedule) Event(at time.Time) []byte {
-	region, rule := s.Function.o.Region, s.Rule
+	region, rule := "us-east-1", s.Rule
+	if s.Function != nil {
+		region = s.Function.o.Region
+	}
 	if rule == "" {
 		rule = "tick"
 	}
