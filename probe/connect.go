@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -52,6 +53,9 @@ func endWith(ctx context.Context, conn net.Conn) func() {
 // overConn returns a transport for one request over a connection that has been
 // made: HTTP/2 if the handshake of TLS has chosen it, HTTP/1.1 otherwise.
 func overConn(conn net.Conn) *http.Transport {
+	if secure, ok := conn.(*tls.Conn); !ok || secure.ConnectionState().NegotiatedProtocol != "h2" {
+		conn = newPoliteConn(conn)
+	}
 	once := make(chan net.Conn, 1)
 	once <- conn
 	take := func(context.Context, string, string) (net.Conn, error) {

@@ -105,7 +105,11 @@ func (t *trial) httpClient(ctx context.Context, o clientOptions) (*client, error
 		dialing, cancel := context.WithCancel(dialing)
 		defer cancel()
 		defer context.AfterFunc(ctx, cancel)()
-		return c.connect(dialing, network, address)
+		conn, err := c.connect(dialing, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return t.net.keep(ctx, newPoliteConn(conn), nil)
 	}
 	// What is wrong with the certificates is said at once.
 	_, err = c.transport(c.target, true, c.proxy.find(o.Target, o.Addr))
