@@ -47,7 +47,7 @@ func (t *timings) done() { t.note(func(p *trip, now time.Time) { p.ended = now }
 
 // watch returns a context whose requests are timed.
 func (t *timings) watch(ctx context.Context) context.Context {
-	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+	return traced(ctx, &httptrace.ClientTrace{
 		DNSStart: func(httptrace.DNSStartInfo) { t.note(func(p *trip, now time.Time) { p.start = now }) },
 		DNSDone:  func(httptrace.DNSDoneInfo) { t.note(func(p *trip, now time.Time) { p.dnsDone = now }) },
 		ConnectStart: func(string, string) {

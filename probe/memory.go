@@ -113,6 +113,9 @@ func (m *memory) change(ctx context.Context, current map[string]bool, found map[
 		if !probed {
 			when = now
 		}
+		if len(found[target]) == len(m.series[target]) { // all of them are there: merge has added those
+			continue
+		}
 		there := make(map[string]bool)
 		for _, s := range found[target] {
 			there[string(s.Labels.AppendKey(nil))] = true
@@ -135,13 +138,14 @@ func marker(labels narthex.Labels, at time.Time) narthex.Series {
 // merge adds what was found and saves that if it is new.
 func (m *memory) merge(ctx context.Context, found map[string][]narthex.Series) error {
 	changed := false
+	var key []byte
 	for target, series := range found {
 		if m.series[target] == nil {
 			m.series[target] = make(map[string]bool, len(series))
 		}
 		for _, s := range series {
-			if key := string(s.Labels.AppendKey(nil)); !m.series[target][key] {
-				m.series[target][key], changed = true, true
+			if key = s.Labels.AppendKey(key[:0]); !m.series[target][string(key)] {
+				m.series[target][string(key)], changed = true, true
 			}
 		}
 	}

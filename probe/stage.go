@@ -2,7 +2,6 @@ package probe
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"net/http"
 	"net/http/httptrace"
@@ -31,21 +30,55 @@ func (s *stage) phase() Phase {
 	return s.at
 }
 
-// watch returns a copy of the request that tells the stage of its progress, beside
-// the trace that it may have.
+// traced returns a context whose requests tell trace of their progress, beside their
+// stage. [httptrace.WithClientTrace] would join the two by reflection, for each probe.
+func traced(ctx context.Context, trace *httptrace.ClientTrace) context.Context {
+	return context.WithValue(ctx, traceKey{}, trace)
+}
+
+type traceKey struct{}
+
+// watch returns a copy of the request that tells the stage of its progress, and the
+// trace that it may have.
 func (s *stage) watch(r *http.Request) *http.Request {
-	return r.Clone(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
-		DNSStart:          func(httptrace.DNSStartInfo) { s.reached(PhaseDNS) },
-		ConnectStart:      func(string, string) { s.reached(PhaseConnect) },
-		TLSHandshakeStart: func() { s.reached(PhaseTLS) },
-		TLSHandshakeDone:  func(tls.ConnectionState, error) {},
-		GotConn:           func(httptrace.GotConnInfo) { s.reached(PhaseRequest) },
-		WroteRequest: func(i httptrace.WroteRequestInfo) {
-			if i.Err == nil {
-				s.reached(PhaseResponse)
-			}
-		},
-	}))
+	trace, _ := r.Context().Value(traceKey{}).(*httptrace.ClientTrace)
+	if trace == nil {
+		trace = new(httptrace.ClientTrace)
+	}
+	both := *trace
+	both.DNSStart = func(i httptrace.DNSStartInfo) {
+		s.reached(PhaseDNS)
+		if trace.DNSStart != nil {
+			trace.DNSStart(i)
+		}
+	}
+	both.ConnectStart = func(network, address string) {
+		s.reached(PhaseConnect)
+		if trace.ConnectStart != nil {
+			trace.ConnectStart(network, address)
+		}
+	}
+	both.TLSHandshakeStart = func() {
+		s.reached(PhaseTLS)
+		if trace.TLSHandshakeStart != nil {
+			trace.TLSHandshakeStart()
+		}
+	}
+	both.GotConn = func(i httptrace.GotConnInfo) {
+		s.reached(PhaseRequest)
+		if trace.GotConn != nil {
+			trace.GotConn(i)
+		}
+	}
+	both.WroteRequest = func(i httptrace.WroteRequestInfo) {
+		if i.Err == nil {
+			s.reached(PhaseResponse)
+		}
+		if trace.WroteRequest != nil {
+			trace.WroteRequest(i)
+		}
+	}
+	return r.Clone(httptrace.WithClientTrace(r.Context(), &both))
 }
 
 // asRequestFailure says why a request failed that had come to a phase.

@@ -103,7 +103,7 @@ func asHandshake(u *url.URL) error {
 func (p *webSocketProbe) upgrade(ctx context.Context, client http.RoundTripper, u *url.URL) (io.ReadWriteCloser, error) {
 	begun := time.Now()
 	connected := time.Duration(0)
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{ConnectDone: func(_, _ string, err error) {
+	ctx = traced(ctx, &httptrace.ClientTrace{ConnectDone: func(_, _ string, err error) {
 		if err == nil {
 			connected = time.Since(begun)
 		}
