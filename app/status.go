@@ -2,6 +2,7 @@ package app
 
 import (
 	"net/http"
+	"strings"
 	"time"
 
 	"narthex/auth"
@@ -163,9 +164,10 @@ type viewerStatus struct {
 	Destinations []string `json:"destinations"` // of remote write
 }
 
-// person is who looks.
+// person is who looks: by the name that people know, and by the identity's.
 type person struct {
 	Name   string   `json:"name"`
+	ID     string   `json:"id"`
 	Scopes []string `json:"scopes"`
 }
 
@@ -179,11 +181,19 @@ func (a *App) viewerStatus(w http.ResponseWriter, r *http.Request) {
 	}
 	out.SignIn = a.o.Access != nil && a.o.Access.signIn != nil
 	if id, known := auth.FromContext(r.Context()); known {
-		out.Identity = &person{id.Name, id.Scopes.Names()}
+		out.Identity = &person{shownName(id.Name), id.Name, id.Scopes.Names()}
 	}
 	out.Has.Push, out.Has.Store, out.Has.Logs, out.Has.Probes = a.ledger != nil, a.o.Sink != nil, len(a.logSources) > 0, len(c.Probes.Targets) > 0
 	for _, o := range a.outlets {
 		out.Destinations = append(out.Destinations, o.config.Name)
 	}
 	reply.JSON(w, http.StatusOK, success[viewerStatus]{"success", out})
+}
+
+// shownName leaves the issuer out of the name of somebody who has a JSON Web Token.
+func shownName(identity string) string {
+	if _, name, ok := strings.Cut(identity, "#"); ok && strings.HasPrefix(identity, "jwt:") {
+		return name
+	}
+	return identity
 }

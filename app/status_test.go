@@ -98,7 +98,7 @@ func TestStatus(t *testing.T) {
 		{"a", "GET", "/api/v1/arrivals", "", 200, []string{`"all":true`, `"id":"1"`}},
 		{"a", "GET", "/api/v1/status/ledger", "", 200, []string{`"intervalSeconds":30,`, `"series":1,`, `"entries":1,`, `"shards":256,`, `"queue":{"bytes":`}},
 		{"p", "GET", "/api/v1/status/ledger", "", 403, []string{"the scope query"}},
-		{"a", "GET", "/api/v1/status/viewer", "", 200, []string{`"identity":{"name":"token:a","scopes":["query"]}`, `"perMillionSamples":0.09`}},
+		{"a", "GET", "/api/v1/status/viewer", "", 200, []string{`"identity":{"name":"token:a","id":"token:a","scopes":["query"]}`, `"perMillionSamples":0.09`}},
 	} {
 		code, answer := s.do(c.sender, c.method, c.path, c.body)
 		for _, want := range c.want {

@@ -136,7 +136,7 @@ func TestPeopleSignIn(t *testing.T) {
 			if resp.StatusCode != 200 || !strings.Contains(body, "<!doctype html>") || resp.Request.URL.String() != external+"/" {
 				t.Fatalf("signed in: %s at %s: %.200s", resp.Status, resp.Request.URL, body)
 			}
-			if resp, body = jane.do("GET", "/api/v1/status/viewer"); !strings.Contains(body, "#jane.doe@example.com") || !strings.Contains(body, `"signIn":true`) || !strings.Contains(body, `["query"]`) {
+			if resp, body = jane.do("GET", "/api/v1/status/viewer"); !strings.Contains(body, `"name":"jane.doe@example.com"`) || !strings.Contains(body, `"signIn":true`) || !strings.Contains(body, `["query"]`) {
 				t.Errorf("who: %s %s", resp.Status, body)
 			}
 			checkRights(t, jane)
