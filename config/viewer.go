@@ -96,8 +96,20 @@ func (v webURL) read(r *reader, path string, n *yaml.Node) {
 		r.errorf(n, path, "want %s, got %s", v.wants(), message.Quote(s))
 		return
 	}
+	first, _, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
+	if path == "viewer.external_url" && slices.Contains(ownPaths(), first) {
+		r.errorf(n, path, "its path begins with /%s, which is one of narthex's own: choose another", first)
+		return
+	}
 	*v.p = s
 }
+
+// ownPaths are what narthex's own paths begin with: whether a proxy has taken such a
+// path off could not be told.
+func ownPaths() []string {
+	return []string{"-", "aggregate", "api", "assets", "backends", "docs", "metrics", "probe", "v1"}
+}
+
 func (v webURL) String() string { return orNone(*v.p) }
 func (v webURL) wants() string  { return "a URL such as https://metrics.example/narthex" }
 

@@ -118,13 +118,13 @@ func TestPeopleSignIn(t *testing.T) {
 	for name, strip := range map[string]bool{"the proxy strips the path": true, "the proxy leaves the path": false} {
 		t.Run(name, func(t *testing.T) {
 			p := newProvider(t)
-			external, to := behind(t, "/metrics", strip)
+			external, to := behind(t, "/watch", strip)
 			s := newServer(t, "scrape_interval: 1s\n"+signInConfig(p, external))
 			to(s.url())
 			jane := newSurfer(t, external)
 
 			resp, body := jane.do("GET", "/", "Accept", "text/html", "Sec-Fetch-Mode", "navigate")
-			want := "/metrics/-/signin?return_to=%2Fmetrics%2F"
+			want := "/watch/-/signin?return_to=%2Fwatch%2F"
 			if resp.StatusCode != 303 || resp.Header.Get("Location") != want {
 				t.Fatalf("at first: %s to %q, want %q: %s", resp.Status, resp.Header.Get("Location"), want, body)
 			}
@@ -271,6 +271,7 @@ func TestSignInConfiguration(t *testing.T) {
 		"no external URL": {"external_url:", "# external_url:", "external_url is missing"},
 		"no client":       {fmt.Sprintf("client_id: %q, ", p.ClientID), "", "client_id is missing"},
 		"no rule":         {fmt.Sprintf("client_id: %q", p.ClientID), "client_id: other", "no rule of auth.oidc"},
+		"a path of ours":  {"metrics.example", "metrics.example/metrics/x", "narthex's own"},
 		"a short key":     {"scopes: [email", "keys: [short], scopes: [email", "at least 32"},
 	} {
 		text := strings.Replace(signInConfig(p, "https://metrics.example"), c.change, c.to, 1)
@@ -288,7 +289,7 @@ func TestSignInConfiguration(t *testing.T) {
 func TestSignInWithABrowser(t *testing.T) {
 	npmInstall(t, "../web")
 	p := newProvider(t)
-	external, to := behind(t, "/metrics", true)
+	external, to := behind(t, "/watch", true)
 	s := newServer(t, "scrape_interval: 1s\n"+signInConfig(p, external))
 	to(s.url())
 	out := os.Getenv("NARTHEX_SCREENSHOTS")
