@@ -98,7 +98,9 @@ func (r *reader) relations() {
 // shown returns a setting with its value for a message.
 func (r *reader) shown(path string) string {
 	text := path + " (" + FormatDuration(r.duration(path))
-	if r.config.set[path] == 0 {
+	if from := r.config.given[path]; from != "" {
+		text += ", by " + from
+	} else if r.config.set[path] == 0 {
 		text += ", the default"
 	}
 	return text + ")"

@@ -9,6 +9,7 @@ import (
 
 	"narthex"
 	"narthex/internal/aws"
+	"narthex/lambda"
 	"narthex/ledger"
 )
 
@@ -36,7 +37,7 @@ func (n *instance) tick(ctx context.Context, event json.RawMessage) (any, error)
 	if err := n.await(ctx, want.At); err != nil {
 		return nil, err
 	}
-	return n.tickNow(ctx)
+	return n.tickNow(ctx, want.At > 0)
 }
 
 // await waits until it is the time, in milliseconds.
@@ -59,7 +60,9 @@ func (n *instance) await(ctx context.Context, at int64) error {
 	}
 }
 
-func (n *instance) tickNow(ctx context.Context) (any, error) {
+// tickNow makes the tick that now belongs to; asked is whether it was asked for
+// this very time.
+func (n *instance) tickNow(ctx context.Context, asked bool) (any, error) {
 	now := n.o.Now()
 	l, err := n.ledger(ctx)
 	if err != nil {
@@ -69,8 +72,10 @@ func (n *instance) tickNow(ctx context.Context) (any, error) {
 	before := l.Stats()
 	err = l.Tick(ctx)
 	after := l.Stats()
-	late := now.Sub(time.UnixMilli(ledger.Grid(now.UnixMilli(), n.c.Tick())))
-	return ticked{l.Groups(), after.Samples - before.Samples, after.Resent - before.Resent, late.Seconds()}, err
+	at := ledger.Grid(now.UnixMilli(), n.c.Tick())
+	out := ticked{l.Groups(), after.Samples - before.Samples, after.Resent - before.Resent, now.Sub(time.UnixMilli(at)).Seconds()}
+	n.logger.InfoContext(ctx, "tick", "request_id", lambda.RequestID(ctx), "at", time.UnixMilli(at).UTC(), "asked", asked, "late_seconds", out.Late, "samples", out.Samples, "resent", out.Resent)
+	return out, err
 }
 
 // schedule is what has been asked of the queue that delays messages.
@@ -93,7 +98,7 @@ func (n *instance) minute(ctx context.Context, _ json.RawMessage) (any, error) {
 		// The tick of now is made all the same.
 		n.logger.ErrorContext(ctx, "the ticks of this minute are not all sent", "err", err)
 	}
-	out, failed := n.tickNow(ctx)
+	out, failed := n.tickNow(ctx, false)
 	if failed == nil {
 		failed = err
 	}

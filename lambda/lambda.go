@@ -112,6 +112,7 @@ func (f *Function) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	l := Invocation{Event: "unknown", Cold: !f.warm.Swap(true)}
 	if f.RequestID != nil {
 		l.RequestID = f.RequestID(ctx)
+		ctx = context.WithValue(ctx, requestIDKey{}, l.RequestID)
 	}
 	answer, err := f.dispatch(ctx, event, &l)
 	l.Err, l.Duration = err, time.Since(start)

@@ -40,7 +40,7 @@ func dist(t testing.TB, in string, architectures ...string) string {
 func copySource(t testing.TB) string {
 	t.Helper()
 	root, to := repository(t), filepath.Join(t.TempDir(), "elsewhere")
-	cmd := exec.Command("git", "ls-files", "--cached", "--others", "--exclude-standard", "*.go", "go.mod", "go.sum", "viewer", "lambda", "probe")
+	cmd := exec.Command("git", "ls-files", "--cached", "--others", "--exclude-standard", "*.go", "go.mod", "go.sum", "cmd/bootstrap", "viewer", "lambda", "probe")
 	cmd.Dir = root
 	list, err := cmd.Output()
 	if err != nil {

@@ -148,7 +148,7 @@ func TestLambdaOnALaptop(t *testing.T) {
 }
 
 func TestLambdaCommand(t *testing.T) {
-	l := startLambda(t, t.TempDir(), "--tick", "5m", "--mode", "direct", "--env", "NARTHEX_GROUPS=2")
+	l := startLambda(t, t.TempDir(), "--tick", "2m", "--mode", "direct", "--env", "NARTHEX_GROUPS=2")
 	api := l.front + "/2015-03-31/functions/function/invocations"
 	code, text := post(t, api, "application/json", []byte(`{"narthex":"tick"}`))
 	var answer struct{ Groups int }

@@ -133,8 +133,8 @@ func lambdaLine(args []string, t terminal) (*lambdaFlags, error) {
 		return nil, usageError("--front is %q: want %s", *front, strings.Join(emulator.FrontKinds(), ", "))
 	case l.mode != "queue" && l.mode != "direct":
 		return nil, usageError("--mode is %q: want queue or direct", l.mode)
-	case l.tick < time.Second || l.tick > 5*time.Minute:
-		return nil, usageError("--tick is %v: want 1s to 5m", l.tick)
+	case l.tick < time.Second || l.tick > 2*time.Minute: // ledger.heartbeat, which is written at a tick
+		return nil, usageError("--tick is %v: want 1s to 2m", l.tick)
 	}
 	for name, address := range map[string]string{"listen": l.listen, "store": l.store} {
 		if _, _, err := net.SplitHostPort(address); err != nil || !app.IsLoopback(address) {

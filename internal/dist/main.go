@@ -78,7 +78,7 @@ func build(function, arch string) ([]byte, error) {
 		return nil, err
 	}
 	cmd := exec.Command("go", "build", "-ldflags=-s -w -buildid=", "-o", path, "./cmd/"+function)
-	cmd.Env = append(os.Environ(), "GOFLAGS="+flags, "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOAMD64=v1", "GOARM64=v8.0")
+	cmd.Env = append(os.Environ(), "GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" "+flags), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOAMD64=v1", "GOARM64=v8.0")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	if err := cmd.Run(); err != nil {
