@@ -19,7 +19,7 @@ import (
 // series of any one sender.
 func TestFunctionArticle(t *testing.T) {
 	store := prometheus(t, "global: {}\n", "--web.enable-remote-write-receiver")
-	c := newCloud(t, `
+	c := newAccount(t, `
 scrape_interval: 1s
 ledger: {state: "s3://narthex-test/article"}
 push: {preset: article}

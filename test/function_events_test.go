@@ -37,18 +37,18 @@ auth:
 lambda: {queue: "$QUEUE", bodies: "s3://narthex-test/bodies", telemetry: false}
 `
 
-// eventsCloud is the function of the configuration and a token for it.
-func eventsCloud(t *testing.T) (c *cloud, token string) {
+// eventsAccount is the function of the configuration and a token for it.
+func eventsAccount(t *testing.T) (c *account, token string) {
 	t.Helper()
 	token, element := makeToken(t, "--name", "ci")
 	hash := regexp.MustCompile(`sha256:[0-9a-f]{64}`).FindString(element)
-	return newCloud(t, strings.Replace(eventsConfig, "sha256:HASH", hash, 1), "", emulator.Options{Memory: 512, Timeout: 20 * time.Second}), token
+	return newAccount(t, strings.Replace(eventsConfig, "sha256:HASH", hash, 1), "", emulator.Options{Memory: 512, Timeout: 20 * time.Second}), token
 }
 
 // Each front brings pushes, plain and packed, and takes back a receipt; who is not
 // known is refused, and what is malformed is, in words.
 func TestFunctionFronts(t *testing.T) {
-	c, token := eventsCloud(t)
+	c, token := eventsAccount(t)
 	c.mapping(c.log)
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
@@ -60,9 +60,6 @@ func TestFunctionFronts(t *testing.T) {
 	}
 	for name, front := range fronts {
 		base := c.front(front)
-		if front.Kind == emulator.HTTPAPI {
-			base += "/prod"
-		}
 		known := []string{}
 		if front.IAM == nil {
 			known = []string{"Authorization", "Bearer " + token}
@@ -94,7 +91,7 @@ func TestFunctionFronts(t *testing.T) {
 }
 
 // writes ticks until the samples written last are these.
-func (c *cloud) writes(want map[string]float64) {
+func (c *account) writes(want map[string]float64) {
 	c.t.Helper()
 	var missing string
 	deadline := time.Now().Add(time.Minute)
@@ -124,7 +121,7 @@ const twoRequests = `192.0.2.1 - - [29/Nov/2026:11:00:00 +0000] "GET /users/1 HT
 // An object is counted once, however S3 tells of it; messages that fail are named,
 // and no others.
 func TestFunctionObjectsAndMessages(t *testing.T) {
-	c, _ := eventsCloud(t)
+	c, _ := eventsAccount(t)
 	etag := func(key string) string {
 		tag, err := c.s3.Put(t.Context(), awstest.Bucket, key, []byte(twoRequests), aws.PutOptions{})
 		if err != nil {
@@ -232,7 +229,7 @@ func TestFunctionPublishedEvents(t *testing.T) {
 	if dir == "" {
 		dir = "../lambda/testdata"
 	}
-	c, _ := eventsCloud(t)
+	c, _ := eventsAccount(t)
 	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("there are no events in %s: %v", dir, err)

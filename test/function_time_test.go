@@ -24,7 +24,7 @@ func TestFunctionTicksBelowAMinute(t *testing.T) {
 	if full() {
 		interval, span = 15*time.Second, 90*time.Second
 	}
-	c := newCloud(t, `
+	c := newAccount(t, `
 ledger: {state: "s3://narthex-test/ticks"}
 remote_write: [{url: $WRITE}]
 lambda: {schedule_queue: "$TICKS", telemetry: false, allow_unauthenticated: true}
@@ -159,8 +159,8 @@ func TestFunctionDeadline(t *testing.T) {
 	}
 	rec := newRecorder(t, "")
 	sink, sinkURL := newStuck(t, rec.url)
-	start := func(env ...string) *cloud {
-		c := &cloud{t: t, received: rec}
+	start := func(env ...string) *account {
+		c := &account{t: t, received: rec}
 		c.env = append([]string{
 			"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=" + awstest.Key, "AWS_SECRET_ACCESS_KEY=" + awstest.Secret, "AWS_ENDPOINT_URL_S3=" + storeURL, "NARTHEX_ALLOW_UNAUTHENTICATED=true",
 			"NARTHEX_INTERVAL=1s", "NARTHEX_STATE=s3://" + awstest.Bucket + "/deadline", "NARTHEX_REMOTE_WRITE_URL=" + sinkURL,
@@ -258,7 +258,7 @@ func TestFunctionConfiguration(t *testing.T) {
 	}))
 	t.Cleanup(parameters.Close)
 	for _, from := range []string{"s3://" + awstest.Bucket + "/narthex.yml", "ssm:/narthex/config", yml} {
-		c := &cloud{t: t}
+		c := &account{t: t}
 		var err error
 		c.f, err = emulator.Start(emulator.Options{Code: bootstrap(t), Memory: 512, Timeout: 5 * time.Second, InitTimeout: 9 * time.Second, Log: &c.out, Env: []string{
 			"NARTHEX_CONFIG=" + from, "AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=" + awstest.Key, "AWS_SECRET_ACCESS_KEY=" + awstest.Secret,
@@ -291,7 +291,7 @@ func TestFunctionConfiguration(t *testing.T) {
 
 // A function URL that anybody may call takes nothing, unless that is meant.
 func TestFunctionOpenToAnybody(t *testing.T) {
-	c := newCloud(t, "ledger: {state: \"s3://narthex-test/open\"}\nremote_write: [{url: $WRITE}]\n", "", emulator.Options{Memory: 512, Timeout: 10 * time.Second})
+	c := newAccount(t, "ledger: {state: \"s3://narthex-test/open\"}\nremote_write: [{url: $WRITE}]\n", "", emulator.Options{Memory: 512, Timeout: 10 * time.Second})
 	const push = `{"counters":[{"name":"open_total","add":1}]}`
 	for _, front := range []emulator.Front{{Kind: emulator.FunctionURL}, {Kind: emulator.RESTAPI}, {Kind: emulator.ALB}} {
 		base := c.front(front)

@@ -16,9 +16,9 @@ import (
 	"narthex/lambda/emulator"
 )
 
-// cloud is an AWS on loopback with the function deployed in it: S3, SQS with two
+// account is an AWS on loopback with the function deployed in it: S3, SQS with two
 // queues, and a place that samples are written to.
-type cloud struct {
+type account struct {
 	t        testing.TB
 	f        *emulator.Function
 	s3       *aws.S3
@@ -49,11 +49,11 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-// newCloud deploys the function with the configuration, in which $QUEUE, $TICKS
+// newAccount deploys the function with the configuration, in which $QUEUE, $TICKS
 // and $WRITE stand for addresses. to is where samples go, "" for nowhere.
-func newCloud(t testing.TB, config, to string, o emulator.Options, env ...string) *cloud {
+func newAccount(t testing.TB, config, to string, o emulator.Options, env ...string) *account {
 	t.Helper()
-	c := &cloud{t: t, sqs: emulator.NewSQS("us-east-1"), received: newRecorder(t, to)}
+	c := &account{t: t, sqs: emulator.NewSQS("us-east-1"), received: newRecorder(t, to)}
 	store := awstest.S3(t)
 	c.s3 = awstest.Session(t, store).S3()
 	server := httptest.NewServer(c.sqs)
@@ -85,7 +85,7 @@ func newCloud(t testing.TB, config, to string, o emulator.Options, env ...string
 }
 
 // run runs something that does so until its context is done, until the test ends.
-func (c *cloud) run(f func(context.Context)) {
+func (c *account) run(f func(context.Context)) {
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -99,7 +99,7 @@ func (c *cloud) run(f func(context.Context)) {
 }
 
 // map has a queue invoke the function, as production does.
-func (c *cloud) mapping(q *emulator.Queue) *emulator.Mapping {
+func (c *account) mapping(q *emulator.Queue) *emulator.Mapping {
 	m := &emulator.Mapping{Queue: q, Function: c.f, Concurrency: 2, Partial: true}
 	c.run(m.Run)
 	return m
@@ -107,7 +107,7 @@ func (c *cloud) mapping(q *emulator.Queue) *emulator.Mapping {
 
 // invoke hands the function an event and returns what it answers, and why it
 // failed, "" if it did not.
-func (c *cloud) invoke(event string) (answer, failed string) {
+func (c *account) invoke(event string) (answer, failed string) {
 	c.t.Helper()
 	r, err := c.f.Invoke(c.t.Context(), []byte(event))
 	if err != nil {
@@ -124,7 +124,7 @@ func (c *cloud) invoke(event string) (answer, failed string) {
 }
 
 // front is the address of a front of the function.
-func (c *cloud) front(o emulator.Front) string {
+func (c *account) front(o emulator.Front) string {
 	server := httptest.NewServer(c.f.Front(o))
 	c.t.Cleanup(server.Close)
 	return server.URL
@@ -138,7 +138,7 @@ func role(name string) func(*http.Request) *emulator.Caller {
 }
 
 // last is the last value of a series that was written, and whether it was.
-func (c *cloud) last(series string) (v float64, ok bool) {
+func (c *account) last(series string) (v float64, ok bool) {
 	c.received.mu.Lock()
 	defer c.received.mu.Unlock()
 	newest := int64(0)
