@@ -35,23 +35,23 @@ func contents(r *rand.Rand) map[string][]byte {
 		}
 		return b
 	}
-	skewed := make([]byte, 400_000) // codes of all lengths
+	skewed := make([]byte, 120_000) // codes of all lengths
 	for i := range skewed {
 		skewed[i] = byte(r.ExpFloat64() * 12)
 	}
 	var log bytes.Buffer
-	for log.Len() < 900_000 {
+	for log.Len() < 400_000 {
 		fmt.Fprintf(&log, "2026-01-02\t03:04:%02d\tFRA%d\t%d\tGET\t/v1/users/%d\t%x\t-\t-\t-\t0.%03d\n", r.IntN(60), r.IntN(90), r.IntN(1e6), r.IntN(1e6), r.Uint64(), r.IntN(1000))
 	}
 	var far bytes.Buffer // matches at all distances
-	for block := random(40_000, 256); far.Len() < 600_000; {
+	for block := random(40_000, 256); far.Len() < 350_000; {
 		at := r.IntN(len(block) - 300)
 		far.Write(block[at : at+3+r.IntN(290)])
 		far.WriteByte(byte(r.IntN(256)))
 	}
 	return map[string][]byte{
-		"nothing": nil, "one byte": {7}, "zeroes": make([]byte, 700_000), "random": random(400_000, 256), "two": random(400_000, 2),
-		"letters": random(400_000, 64), "skewed": skewed, "log": log.Bytes(), "far": far.Bytes(),
+		"nothing": nil, "one byte": {7}, "zeroes": make([]byte, 350_000), "random": random(120_000, 256), "two": random(120_000, 2),
+		"letters": random(120_000, 64), "skewed": skewed, "log": log.Bytes(), "far": far.Bytes(),
 	}
 }
 
@@ -82,7 +82,7 @@ func TestRoundTrip(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	var all, every bytes.Buffer
 	for name, want := range contents(r) {
-		for _, level := range []int{flate.NoCompression, flate.BestSpeed, flate.DefaultCompression, flate.BestCompression, flate.HuffmanOnly} {
+		for _, level := range []int{flate.NoCompression, flate.BestSpeed, flate.DefaultCompression, flate.HuffmanOnly} {
 			packed := pack(t, want, level)
 			got, err := read(bytes.NewReader(packed))
 			if err != nil || !bytes.Equal(got, want) {
@@ -136,7 +136,7 @@ func TestNextKeeps(t *testing.T) {
 
 // A stream that is cut off anywhere says so; the bytes before are right.
 func TestCutOff(t *testing.T) {
-	want := contents(rand.New(rand.NewPCG(3, 3)))["log"][:6000]
+	want := contents(rand.New(rand.NewPCG(3, 3)))["log"][:1500]
 	var z gunzip.Reader
 	for level := flate.HuffmanOnly; level <= flate.BestCompression; level++ {
 		packed := pack(t, want, level)
