@@ -233,13 +233,54 @@ func FuzzGunzip(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		compare(t, b)
-		src := bytes.NewReader(b)
-		raw, err := io.ReadAll(flate.NewReader(src))
-		compare(t, member(b[:len(b)-src.Len()], raw))
-		if got, ours := read(bytes.NewReader(member(b, raw))); err != nil && ours == nil {
-			t.Fatalf("%d bytes; the standard library: %v", len(got), err)
-		}
+		compareBlocks(t, b)
 	})
+}
+
+// compareBlocks compares what is made of blocks, with a header and a trailer that fit
+// what the standard library makes of them.
+func compareBlocks(t *testing.T, b []byte) {
+	t.Helper()
+	src := bytes.NewReader(b)
+	raw, err := io.ReadAll(flate.NewReader(src))
+	compare(t, member(b[:len(b)-src.Len()], raw))
+	got, ours := read(bytes.NewReader(member(b, raw)))
+	if err != nil && ours == nil {
+		t.Fatalf("%x: %d bytes; the standard library: %v", b, len(got), err)
+	}
+	if damaged := (flate.CorruptInputError)(0); errors.As(err, &damaged) && ours != gunzip.ErrCorrupt {
+		t.Fatalf("%x: %v; the standard library: %v", b, ours, err)
+	}
+}
+
+// Arbitrary bits in fixed codes, and dynamic codes some bits of which are changed,
+// mean the same, or nothing, to the standard library.
+func TestDamagedBlocks(t *testing.T) {
+	r := rand.New(rand.NewPCG(6, 6))
+	for range 3000 {
+		b := make([]byte, 4+r.IntN(40))
+		for i := range b {
+			b[i] = byte(r.Uint32())
+		}
+		b[0] = b[0]&^7 | 3 // the last block, fixed codes
+		compareBlocks(t, b)
+	}
+	for _, c := range []string{"log", "skewed", "far", "zeroes"} {
+		var packed bytes.Buffer
+		w, err := flate.NewWriter(&packed, flate.BestCompression)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Write(contents(r)[c][:3000])
+		w.Close()
+		for range 500 {
+			b := bytes.Clone(packed.Bytes())
+			for range 1 + r.IntN(3) {
+				b[r.IntN(min(len(b), 200))] ^= 1 << r.IntN(8)
+			}
+			compareBlocks(t, b)
+		}
+	}
 }
 
 // member makes a stream of blocks.

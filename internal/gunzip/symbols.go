@@ -93,13 +93,14 @@ func (z *Reader) decode() (done bool, err error) {
 		end := op + e.number(bits)
 		bits >>= e & 63
 		nbits -= e.takes()
-		if e = dist[bits&(1<<distBits-1)]; e&special != 0 {
+		if e = dist[bits&(1<<distBits-1)]; e&further != 0 {
 			bits >>= distBits
 			nbits -= distBits
-			if e = dist[e.value()+int(bits&(1<<(e>>8&63)-1))]; e&special != 0 {
-				err = ErrCorrupt
-				continue
-			}
+			e = dist[e.value()+int(bits&(1<<(e>>8&63)-1))]
+		}
+		if e&special != 0 {
+			err = ErrCorrupt
+			continue
 		}
 		distance := e.number(bits)
 		bits >>= e & 63
