@@ -45,7 +45,7 @@ func (e *Error) Error() string {
 const maxProblems = 50
 
 // maxNodes is how many nodes are read: aliases make many of few.
-const maxNodes = 1 << 20
+const maxNodes = 1 << 18
 
 // Reader walks through a document's nodes and collects what is wrong with them.
 type Reader struct {
