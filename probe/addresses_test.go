@@ -109,7 +109,11 @@ func TestResolverFails(t *testing.T) {
 		"is nobody trusted":        {"tls://" + nameServer(t, "tcp-tls", with("127.0.0.1")(t, newAuthority(t)), refusing), "dns/resolver"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := runWithin(t, moduleOf("http", func(m *probe.Module) { m.Resolver = c.resolver }), "http://one.example/", 500*time.Millisecond)
+			timeout := 10 * time.Second
+			if strings.HasSuffix(c.want, "timeout") {
+				timeout = 500 * time.Millisecond
+			}
+			r := runWithin(t, moduleOf("http", func(m *probe.Module) { m.Resolver = c.resolver }), "http://one.example/", timeout)
 			wantVerdict(t, r, c.want)
 		})
 	}

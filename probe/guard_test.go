@@ -113,7 +113,7 @@ func guarded(t *testing.T, g probe.Guard, env map[string]string, modules ...*pro
 func wantDenied(t *testing.T, p *probe.Prober, counted func() string, module, target, reason string) {
 	t.Helper()
 	before := counted()
-	r, err := p.Run(context.Background(), probe.Request{Target: target, Module: module, Timeout: 3 * time.Second})
+	r, err := p.Run(context.Background(), probe.Request{Target: target, Module: module, Timeout: 10 * time.Second})
 	if err != nil {
 		t.Errorf("%s: %v", target, err)
 		return
@@ -427,7 +427,11 @@ func TestQUICStaysWithItsPeer(t *testing.T) {
 		"connect/timeout":   "https://" + silent.LocalAddr().String(),
 		"assert/status":     serveHTTP3(t, &tls.Config{Certificates: []tls.Certificate{ca.leaf(t, nil, "127.0.0.1")}}, onlyStatus(503)),
 	} {
-		r, err := p.Run(t.Context(), probe.Request{Target: target, Module: "m", Timeout: 500 * time.Millisecond})
+		timeout := 10 * time.Second
+		if strings.HasSuffix(want, "timeout") {
+			timeout = 500 * time.Millisecond
+		}
+		r, err := p.Run(t.Context(), probe.Request{Target: target, Module: "m", Timeout: timeout})
 		if err != nil {
 			t.Fatal(err)
 		}
