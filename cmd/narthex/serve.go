@@ -41,6 +41,9 @@ killed instead.
   --web.config.file FILE
                         TLS and users with passwords, in the format that
                         Prometheus and its exporters share (web_config_file)
+  --demo                feed it with an invented small shop, so that every screen
+                        can be seen alive; without --data in a directory that is
+                        removed afterwards
   --insecure-no-auth    allow to listen beyond this machine without authentication:
                         anybody who can connect may then push and read
   --log-format FORMAT   text or json (default text)
@@ -57,6 +60,7 @@ func serve(ctx context.Context, args []string, t terminal) error {
 	data := f.String("data", "", "")
 	webConfig := f.String("web.config.file", "", "")
 	insecure := f.Bool("insecure-no-auth", false, "")
+	shop := f.Bool("demo", false, "")
 	format := f.String("log-format", "text", "")
 	debug := f.Bool("debug", false, "")
 	if err := parse(f, args); err != nil {
@@ -68,6 +72,12 @@ func serve(ctx context.Context, args []string, t terminal) error {
 	log, err := logger(t.err, *format, level(*debug, slog.LevelInfo))
 	if err != nil {
 		return err
+	}
+	if *shop {
+		if *file != "" {
+			return usageError("--demo has a configuration of its own: leave --config out")
+		}
+		return serveDemo(ctx, *listen, *data, log, t.out)
 	}
 	// The embedded store tells each step of its start; its warnings are enough.
 	storeLog, _ := logger(t.err, *format, level(*debug, slog.LevelWarn))
