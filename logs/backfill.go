@@ -90,21 +90,29 @@ func (b *Backfill) Known(id string) (backfilled, counted bool) { return b.has(id
 // has reports whether a log was backfilled.
 func (b *Backfill) has(id string) bool { return b != nil && b.done.IDs[id] != "" }
 
-// Uncounted returns how much of a file, from its beginning, was not counted as it
-// was appended: all of it, unless it is followed.
-func (b *Backfill) Uncounted(path string) (int64, error) {
-	info, err := os.Stat(path)
+// Uncounted returns how much of a file, from its beginning, is to be written: what
+// was not counted as it was appended, and of a last line that may still be written
+// nothing.
+func (b *Backfill) Uncounted(path string, now time.Time) (int64, error) {
+	f, err := look(path)
 	if err != nil {
 		return 0, err
 	}
-	dev, ino := identity(info)
 	i := slices.IndexFunc(b.streams, func(st *stream) bool {
-		return !st.Packed && (ino != 0 && st.Dev == dev && st.Ino == ino || ino == 0 && st.Path == path)
+		return !st.Packed && (f.ino != 0 && st.Dev == f.dev && st.Ino == f.ino || f.ino == 0 && st.Path == path)
 	})
 	if i >= 0 {
 		return b.streams[i].Skipped, nil
 	}
-	return info.Size(), nil
+	file, err := f.open(0)
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	if plain, ok := file.(*os.File); ok && now.Sub(f.modified) < quiet {
+		return lineEnd(plain, 0, f.size)
+	}
+	return f.size, nil
 }
 
 // begun returns how much of a file, from its beginning, was backfilled.

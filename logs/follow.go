@@ -51,6 +51,9 @@ type failure struct {
 	at       time.Time
 }
 
+// quiet is after how long without a change a log's last line counts as whole.
+const quiet = time.Minute
+
 // retryFailed is how long a file that could not be read, and has not changed,
 // is left alone.
 const retryFailed = 5 * time.Minute
@@ -64,7 +67,7 @@ func NewFollower(ctx context.Context, s *Source, o FollowOptions) (*Follower, er
 		o.Piece = 16 << 20
 	}
 	if o.Quiet <= 0 {
-		o.Quiet = time.Minute
+		o.Quiet = quiet
 	}
 	f := &Follower{o: o, s: s, failed: make(map[string]failure), streams: streams{keep: s.o.Keep, key: s.key("")}}
 	return f, f.streams.load(ctx)

@@ -78,7 +78,7 @@ func (o Options) inner() *promtsdb.Options {
 	// As Prometheus does: blocks grow to a tenth of the retention, 31 d at most.
 	p.MaxBlockDuration = max(p.MinBlockDuration, min(o.Retention/10, 31*24*time.Hour).Milliseconds())
 	p.OutOfOrderTimeWindow = o.OutOfOrderTimeWindow.Milliseconds()
-	p.BlockReloadInterval = 5 * time.Second // for blocks that are published
+	p.BlockReloadInterval = 10 * time.Second // for blocks that are published
 	p.WALCompression = compression.Snappy
 	p.EnableExemplarStorage = true
 	p.MaxExemplars = maxExemplars

@@ -43,6 +43,7 @@ type backfill struct {
 	out    backfilled
 
 	commit backfillCommit
+	taken  map[string]bool // the ids in it
 }
 
 // backfilled is what a backfill came to.
@@ -82,7 +83,7 @@ func (o *logsFlags) backfill(ctx context.Context, names []string, c *config.Conf
 	if c.Storage.None {
 		return usageError("--backfill writes into the embedded store, and there is none (storage: none)")
 	}
-	b := &backfill{o: o, c: c, so: so, now: time.Now()}
+	b := &backfill{o: o, c: c, so: so, now: time.Now(), taken: make(map[string]bool)}
 	unlock, err := tsdb.Lock(filepath.Join(c.Data, "backfill"))
 	if err != nil {
 		return err
@@ -148,7 +149,7 @@ func (x *backfilled) write(w io.Writer) {
 	}
 	if x.Logs > 0 {
 		fmt.Fprintf(w, "from %s to %s: %d samples of %d series with %s=%q in %s\n", x.First.Format(time.RFC3339), x.Last.Format(time.RFC3339), x.Samples, x.Series, backfillLabel, x.Label, plural(x.Blocks, "block"))
-		fmt.Fprintln(w, "a narthex that runs shows them within a few seconds")
+		fmt.Fprintln(w, "a narthex that runs shows them within ten seconds")
 	}
 	if x.Refused > 0 {
 		fmt.Fprintf(w, "%d series had no room (limits.series)\n", x.Refused)
@@ -164,7 +165,7 @@ func (b *backfill) read(ctx context.Context, l logInput) error {
 	body := l.body
 	if l.id == "" {
 		var err error
-		if size, err = b.known.Uncounted(l.name); err != nil {
+		if size, err = b.known.Uncounted(l.name, b.now); err != nil {
 			return err
 		}
 		if size == 0 {
@@ -198,7 +199,7 @@ func (b *backfill) read(ctx context.Context, l logInput) error {
 func (b *backfill) skip(id string) bool {
 	written, live := b.known.Known(id)
 	switch {
-	case written || slices.Contains(b.commit.IDs, id):
+	case written || b.taken[id]:
 		b.out.Duplicates++
 	case live:
 		b.out.Live++
@@ -211,7 +212,7 @@ func (b *backfill) skip(id string) bool {
 // took notes a log all of which is put aside.
 func (b *backfill) took(l logInput, id string, size int64, r *accesslog.Report) {
 	b.spill.keep()
-	b.commit.IDs = append(b.commit.IDs, id)
+	b.commit.IDs, b.taken[id] = append(b.commit.IDs, id), true
 	if l.id == "" {
 		if f, plain := logs.PlainFile(l.name, size); plain {
 			b.commit.Files = append(b.commit.Files, f)
