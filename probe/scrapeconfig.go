@@ -22,6 +22,8 @@ type ScrapeConfig struct {
 	Targets []string
 	// Module is that of Targets, default http_2xx.
 	Module string
+	// Job is the label job of all of them, default probe.
+	Job string
 	// TokenFile is the file with the token that Prometheus sends, "" for none.
 	TokenFile string
 }
@@ -42,6 +44,9 @@ func WriteScrapeConfig(w io.Writer, c ScrapeConfig) error {
 	if c.Module == "" {
 		c.Module = "http_2xx"
 	}
+	if c.Job == "" {
+		c.Job = "probe"
+	}
 	var jobs []scrapeJob
 	names := make(map[string]bool)
 	for _, p := range c.At {
@@ -49,12 +54,12 @@ func WriteScrapeConfig(w io.Writer, c ScrapeConfig) error {
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
 			return narthex.Errorf(narthex.Invalid, "%q is no address such as https://narthex.example", p.URL)
 		}
-		name := "probe"
+		name := c.Job
 		switch {
 		case p.Region != "":
-			name = "probe-" + p.Region
+			name += "-" + p.Region
 		case len(c.At) > 1:
-			name = "probe-" + u.Host
+			name += "-" + u.Host
 		}
 		if names[name] {
 			return narthex.Errorf(narthex.Invalid, "two places have the name %s: give each a region, as us-west-2=https://narthex.example", name)
@@ -110,7 +115,7 @@ func (c *ScrapeConfig) job(name string, p Place, u *url.URL) scrapeJob {
 		job.Authorization = &credentials{c.TokenFile}
 	}
 	// All places have one job label, so that rules need not know them.
-	relabel := []relabelStep{{Target: "job", Replacement: "probe"}}
+	relabel := []relabelStep{{Target: "job", Replacement: c.Job}}
 	if p.Region != "" {
 		relabel = append(relabel, relabelStep{Target: "region", Replacement: p.Region})
 	}

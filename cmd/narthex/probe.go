@@ -44,8 +44,8 @@ target: https://shop.example for http_2xx, host:port for tcp_connect (tls_connec
   --list-modules        the modules that there are
   --write-scrape-config print the job with which a Prometheus has the targets probed
                         through a narthex: those given, or those of its configuration
-  --at [REGION=]URL     where that narthex is (default http://127.0.0.1:9091); several
-                        for several regions
+  --at [REGION=]URL     where that narthex is (default: where the configuration has it
+                        listen); several for several regions
   --bearer-token-file FILE
                         the token that Prometheus sends, for the scope probe
   --write-rules         print alerting rules for the targets of the configuration, for
@@ -86,7 +86,7 @@ func probeCommand(ctx context.Context, args []string, t terminal) error {
 	case o.list:
 		return listModules(t.out, modules)
 	case o.scrape:
-		return o.writeScrapeConfig(t.out)
+		return o.writeScrapeConfig(t.out, c)
 	case o.rules:
 		return writeRules(t.out, c)
 	}
@@ -300,8 +300,11 @@ func writeRules(w io.Writer, c *config.Config) error {
 }
 
 // writeScrapeConfig prints Prometheus's job.
-func (o *probeFlags) writeScrapeConfig(w io.Writer) error {
-	s := probe.ScrapeConfig{Targets: o.targets, Module: o.module, TokenFile: o.tokenFile}
+func (o *probeFlags) writeScrapeConfig(w io.Writer, c *config.Config) error {
+	s := probe.ScrapeConfig{Job: c.Probes.Job, Targets: o.targets, Module: o.module, TokenFile: o.tokenFile}
+	if len(o.at) == 0 {
+		s.At = []probe.Place{{URL: "http://" + c.Listen}}
+	}
 	for _, at := range o.at {
 		region, url, named := strings.Cut(at, "=")
 		if !named || strings.Contains(region, ":") {
