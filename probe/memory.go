@@ -105,7 +105,7 @@ func (m *memory) change(ctx context.Context, current map[string]bool, found map[
 		}
 	}
 	var ended []narthex.Series
-	for _, target := range slices.Sorted(maps.Keys(m.series)) {
+	for target := range m.series {
 		when, probed := at[target]
 		if !probed && current[target] {
 			continue

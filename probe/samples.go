@@ -30,7 +30,7 @@ func (s *Schedule) write(ctx context.Context, batch []done, where *place) error 
 	if where != nil {
 		samples.Series = append(samples.Series, where.series(narthex.Labels{}.With("job", s.o.Job).With("region", s.o.Region))...)
 	}
-	ended, err := s.series.change(ctx, s.current(), found, at, s.o.Now())
+	ended, err := s.series.change(ctx, s.current, found, at, s.o.Now())
 	if err != nil { // the markers wait; the samples do not
 		s.o.Logger.Warn("which series of probes there are could not be saved; those that end now may lack their stale markers", "err", err)
 	}
@@ -52,15 +52,6 @@ func (s *Schedule) keep(ctx context.Context, b *narthex.Batch, probes int) error
 		s.o.Logger.Warn("a series of a probe was rejected", "series", r.Series, "reason", r.Reason, "rejected", len(b.Rejected))
 	}
 	return s.series.settle(ctx)
-}
-
-// current returns the keys of the targets that there are.
-func (s *Schedule) current() map[string]bool {
-	out := make(map[string]bool, len(s.o.Targets))
-	for i := range s.o.Targets {
-		out[s.o.Targets[i].key()] = true
-	}
-	return out
 }
 
 // labels returns what all series of a target have.

@@ -41,8 +41,9 @@ type ScheduleOptions struct {
 // either [Schedule.Run], in a process that stays, or [Schedule.Round], in a
 // function that is called.
 type Schedule struct {
-	o      ScheduleOptions
-	series *memory
+	o       ScheduleOptions
+	series  *memory
+	current map[string]bool // the keys of the targets that there are
 
 	late, missed, lost atomic.Uint64
 	rounds             atomic.Uint64
@@ -59,7 +60,10 @@ func NewSchedule(ctx context.Context, o ScheduleOptions) (*Schedule, error) {
 	if o.Job == "" {
 		o.Job = "probe"
 	}
-	s := &Schedule{o: o}
+	s := &Schedule{o: o, current: make(map[string]bool, len(o.Targets))}
+	for i := range o.Targets {
+		s.current[o.Targets[i].key()] = true
+	}
 	var err error
 	if s.series, err = openMemory(ctx, o.Keep, o.Region); err != nil {
 		return nil, err
