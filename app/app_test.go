@@ -99,3 +99,25 @@ func TestIsLoopback(t *testing.T) {
 		}
 	}
 }
+
+// A page of another origin can't have narthex probe, which a GET does.
+func TestProbesOfOtherOrigins(t *testing.T) {
+	s := start(t, config.Default())
+	for site, want := range map[string]int{"cross-site": 403, "same-site": 403, "same-origin": 400, "none": 400, "": 400} {
+		r, err := http.NewRequest(http.MethodGet, s.URL+"/probe", nil) // without a target
+		if err != nil {
+			t.Fatal(err)
+		}
+		if site != "" {
+			r.Header.Set("Sec-Fetch-Site", site)
+		}
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("Sec-Fetch-Site %q: %s, want %d", site, resp.Status, want)
+		}
+	}
+}

@@ -18,9 +18,10 @@ import (
 // request that changes something must not come from another origin.
 func (a *App) guard(next http.Handler) http.Handler {
 	origin := http.NewCrossOriginProtection()
-	origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	deny := func(w http.ResponseWriter, _ *http.Request) {
 		reply.Error(w, http.StatusForbidden, "forbidden", "a web page of another origin sent this request: narthex takes changes from its own pages and from programs only")
-	}))
+	}
+	origin.SetDenyHandler(http.HandlerFunc(deny))
 	base := external(a.o.Config)
 	if base != nil {
 		_ = origin.AddTrustedOrigin(base.Scheme + "://" + base.Host) // config has read it
@@ -29,6 +30,11 @@ func (a *App) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !a.o.AnyHost && !a.knownHost(r.Host) {
 			reply.Error(w, http.StatusMisdirectedRequest, "forbidden", "the Host "+message.Quote(r.Host)+" is not a name of this server: use its address or localhost, or add the name to hosts in the configuration")
+			return
+		}
+		// A probe is a GET that does something.
+		if site := r.Header.Get("Sec-Fetch-Site"); r.URL.Path == "/probe" && (site == "cross-site" || site == "same-site") {
+			deny(w, r)
 			return
 		}
 		checked.ServeHTTP(w, r)
