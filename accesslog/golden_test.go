@@ -26,6 +26,10 @@ func goldens() map[string]accesslog.Options {
 		"cloudfront_12.log":     {},
 		"cloudfront_v2.w3c.log": {},
 		"cloudfront_v2.json":    {},
+		"cloudfront_v2.plain.log": {
+			Format: "cloudfront", Delimiter: "|",
+			Fields: strings.Fields("date time cs-method cs-uri-stem sc-status time-taken cache-behavior-path-pattern c-country sc-bytes"),
+		},
 		"realtime.log": {
 			Fields: strings.Fields(`timestamp c-ip time-to-first-byte sc-status sc-bytes cs-method cs-protocol cs-host cs-uri-stem cs-bytes
 				x-edge-location x-edge-request-id x-host-header time-taken cs-headers`),
