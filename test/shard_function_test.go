@@ -27,7 +27,7 @@ func bootstrap(t testing.TB) string {
 	if _, err := os.Stat(path); err == nil {
 		return path
 	}
-	if out, err := exec.Command("go", "build", "-tags", "lambda.norpc,nethttpomithttp2", "-o", path, "narthex/cmd/bootstrap").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-tags", "lambda.norpc", "-o", path, "narthex/cmd/bootstrap").CombinedOutput(); err != nil {
 		t.Fatalf("build bootstrap: %v\n%s", err, out)
 	}
 	return path

@@ -158,7 +158,7 @@ func findBootstrap(ctx context.Context, data string, out io.Writer) (string, err
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-tags", "lambda.norpc,nethttpomithttp2", "-o", path, "./cmd/bootstrap")
+	cmd := exec.CommandContext(ctx, "go", "build", "-tags", "lambda.norpc", "-o", path, "./cmd/bootstrap")
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build ./cmd/bootstrap: %w\n%s", err, text)
 	}

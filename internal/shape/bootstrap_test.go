@@ -25,7 +25,7 @@ const bootstrap = "cmd/bootstrap"
 // The function's budget, in bytes: stripped, and zipped as it is uploaded. The
 // aim was 8 MiB and 3.2 MiB; the configuration (the YAML library, package config
 // and what checks access: 0.7 MiB) and the probers with their doors and schedule
-// (1.5 MiB, of which DNS is a quarter) are what is beyond. The latter cost no start:
+// (1.9 MiB, of which DNS and HTTP/2 are two fifths) are what is beyond. The latter cost no start:
 // of 200 runs of `-version` in turn, the median used 3.41 ms of CPU without them and
 // 3.66 ms with them, the fastest 2.42 and 2.46 ms.
 //
@@ -34,7 +34,7 @@ const bootstrap = "cmd/bootstrap"
 //
 //	Go itself    runtime 750, functions' data 360, slices and other generics 280, time 65, reflect 75, unicode and idna 140
 //	TLS          crypto/tls, x509, asn1, math/big 325, elliptic curves 190
-//	HTTP         net/http 150, net 130
+//	HTTP         net/http 150, HTTP/2 115, net 130
 //	probe        260, miekg/dns 190, brotli 48
 //	config       125, yaml 140, regexp 85
 //	the ledger   130, shard 46, push 112, remotewrite 82, s2 59
@@ -43,8 +43,8 @@ const bootstrap = "cmd/bootstrap"
 //
 // Without inlining (goflags.txt) it is 0.7 MiB less.
 const (
-	strippedBudget = 104 << 20 / 10
-	zippedBudget   = 42 << 20 / 10
+	strippedBudget = 108 << 20 / 10
+	zippedBudget   = 43 << 20 / 10
 )
 
 // unlinkable must not be reached from the function, listed or not.
