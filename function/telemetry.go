@@ -153,6 +153,7 @@ func (t *telemetry) ledger(s shard.Stats) {
 	t.add("narthex_ledger_duplicates_total", float64(s.Duplicates-o.Duplicates))
 	t.add("narthex_ledger_refused_total", float64(s.Refused-o.Refused))
 	t.add("narthex_ledger_rejected_series_total", float64(s.Rejected-o.Rejected))
+	t.add("narthex_late_increments_total", float64(s.Late-o.Late))
 	t.add("narthex_ledger_conflicts_total", float64(s.Conflicts-o.Conflicts))
 	t.add("narthex_ledger_ticks_total", float64(s.Ticks-o.Ticks))
 	t.add("narthex_ledger_samples_written_total", float64(s.Samples-o.Samples))

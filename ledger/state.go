@@ -45,6 +45,9 @@ type Outcome struct {
 	Duplicate bool
 	// Rejected has the series that were not folded.
 	Rejected []narthex.Rejection
+	// Late is how many increments came after their minute was written; they count
+	// in the next one that is.
+	Late uint64
 	// Samples are the series with times of their own. They are no business of
 	// the totals: the caller passes them on.
 	Samples []narthex.Series
@@ -76,6 +79,7 @@ func (s *State) Fold(e *Entry, now int64, p Policy) (Outcome, error) {
 		out.Rejected = s.merge(e.restore, p)
 		return out, nil
 	}
+	late := s.late
 	for i := range e.items {
 		it := &e.items[i]
 		if why := s.refuse(e, it, p); why != "" {
@@ -93,6 +97,7 @@ func (s *State) Fold(e *Entry, now int64, p Policy) (Outcome, error) {
 			}
 		}
 	}
+	out.Late = s.late - late
 	return out, nil
 }
 

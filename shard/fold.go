@@ -189,6 +189,11 @@ func (f *folding) group(ctx context.Context, key string, parts []part) error {
 	if err != nil {
 		return err
 	}
+	f.s.count(func(st *Stats) {
+		for _, r := range results {
+			st.Late += r.Late
+		}
+	})
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i, part := range parts {

@@ -77,6 +77,7 @@ type Shards struct {
 // Stats are counts since this process began.
 type Stats struct {
 	Entries, Duplicates, Refused, Rejected uint64
+	Late                                   uint64 // increments that came after their minute was written
 	Swaps, Conflicts, Loads                uint64
 	Ticks, Samples, Resent, SinkErrors     uint64
 	Lag                                    time.Duration // from the arrival of entries until they were counted, of all together
