@@ -23,7 +23,7 @@ export async function typed({ page, go, look, names }) {
   await page.getByRole("button", { name: "Run", exact: true }).click();
   await reads(page, ".lines", /shop="basel".* 7$/);
   await reads(page, ".outcome > .caption", /^1 series, [\d,]+ points? · 241 steps, one each 15 s; each shows the newest sample that is not older than 5 min · [\d,]+ stored samples read · .* a month in Amazon Managed Prometheus · [\d,]+ ms$/);
-  await reads(page, ".hints", new RegExp(`^${names.orders} is a counter: .* Show the rate Stored samples: ${names.orders}$`));
+  await reads(page, ".hints", new RegExp(`^${names.orders} is a counter: .*Show the rate Stored samples: ${names.orders}$`));
   await page.getByRole("button", { name: "Show the rate" }).click();
   await page.waitForFunction(() => location.hash.includes("rate%28") || location.hash.includes("rate("));
   await look("query-graph");

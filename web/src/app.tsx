@@ -10,10 +10,12 @@ import { Settings } from "./ui/settings";
 const MetricScreen = lazy<{ route: Route }>(() => import("./metric/screen").then((m) => m.MetricScreen));
 
 const QueryScreen = lazy<{ route: Route }>(() => import("./query/screen").then((m) => m.QueryScreen));
+const ArrivalsScreen = lazy<{ route: Route }>(() => import("./arrivals/screen").then((m) => m.ArrivalsScreen));
 
 const screens: readonly { screen: Screen; title: string; hash: string }[] = [
   { screen: "metrics", title: "Metrics", hash: "#/" },
   { screen: "query", title: "Query", hash: "#/query" },
+  { screen: "arrivals", title: "Arrivals", hash: "#/arrivals" },
 ];
 
 /** The frame and the screen that the address names. */
@@ -69,6 +71,8 @@ function Shown({ route: r }: { route: Route }) {
       return <MetricScreen key={r.name} route={r} />;
     case "query":
       return <QueryScreen route={r} />;
+    case "arrivals":
+      return <ArrivalsScreen route={r} />;
     default:
       return (
         <section class="empty">

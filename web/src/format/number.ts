@@ -43,6 +43,11 @@ export function inUnit(name: string, v: number): string | undefined {
   return undefined;
 }
 
+/** A number of bytes for reading. */
+export function bytesOf(v: number): string {
+  return bytes(v) ?? `${formatNumber(v)} B`;
+}
+
 function bytes(v: number): string | undefined {
   const prefixes = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
   let i = 0;
