@@ -3,7 +3,7 @@
 /** The names of this run: a store that has seen another run does not disturb. */
 export function names() {
   const tag = Date.now().toString(36);
-  return { orders: `e2e_${tag}_orders_total`, room: `e2e_${tag}_temperature_celsius`, logins: `e2e_${tag}_logins_total`, hostile: `e2e_${tag}_hostile_total`, latency: `e2e_${tag}_latency_seconds`, native: `e2e_${tag}_native_seconds` };
+  return { orders: `e2e_${tag}_orders_total`, room: `e2e_${tag}_temperature_celsius`, logins: `e2e_${tag}_logins_total`, hostile: `e2e_${tag}_hostile_total`, latency: `e2e_${tag}_latency_seconds`, ids: `e2e_${tag}_ids_total`, native: `e2e_${tag}_native_seconds` };
 }
 
 /** Label values that would be markup, or worse, where text is not kept text. */

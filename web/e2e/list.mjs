@@ -99,6 +99,9 @@ export async function phone({ page, go, look, names }) {
   await page.setViewportSize({ width: 390, height: 844 });
   for (const [name, hash, ready] of [
     ["phone-list", "#/?q=e2e", ".list-value"],
+    ["phone-query", `#/query?q=${names.orders}`, ".lines"],
+    ["phone-arrivals", "#/arrivals", ".arrivals"],
+    ["phone-probes", "#/probes", ".probes"],
     ["phone-metric", `#/metric/${names.orders}?range=15m`, ".samples"],
   ]) {
     await go(hash);

@@ -200,7 +200,7 @@ export async function missing({ page, go, look, names }) {
   await reads(page, "main .empty", /^No sample within 1 h Nor in the last 24 hours\..* Nothing was stored in the last 24 hours .* Show the last 30 days$/);
   await look("missing");
   await go(`#/metric/${names.orders}?where=shop%3Dbasle`);
-  await reads(page, "[data-finding=no-match]", /^No series has shop = “basle” shop has 2 values in the last day, “basle” is not one of them\. shop = basel shop = bern Without this filter$/);
+  await reads(page, "[data-finding=no-match]", /^No series has shop = “basle” shop has 3 values in the last day, “basle” is not one of them\. shop = basel shop = bern shop = chur Without this filter$/);
   await look("no-match");
   await page.getByRole("button", { name: "shop = basel" }).click();
   await reads(page, tile("Last value"), "Last value 7");

@@ -13,6 +13,7 @@ import { open } from "./browser.mjs";
 import { pushAll, pushThreeUpdates, names } from "./data.mjs";
 import * as list from "./list.mjs";
 import * as metric from "./metric.mjs";
+import * as others from "./others.mjs";
 import * as query from "./query.mjs";
 
 const [url = process.env["NARTHEX_URL"], out = "e2e-out"] = process.argv.slice(2);
@@ -41,6 +42,8 @@ const steps = [
   ["an expression is typed with completion and run", query.typed],
   ["an error is told at its place", query.wrong],
   ["results as table, graph and heatmap, of classic and native histograms", query.viewed],
+  ["arrivals: refused first, samples, cost, limits, destinations", others.arrivals],
+  ["probes: up, down, did not run, phases, one made now", others.probes],
   ["a metric that is not there says so", metric.missing],
   ["the server's errors are shown in its words", metric.failing],
   ["phone width has nothing beside the page", list.phone],

@@ -1,5 +1,8 @@
 import { useEffect } from "preact/hooks";
 import { askServer, server } from "./api/server";
+import { record, text } from "./api/read";
+import { signedOut } from "./api/client";
+import { shownText } from "./format/text";
 import { globalKeys } from "./keys";
 import { MetricsScreen } from "./metrics/screen";
 import { route, type Route, type Screen } from "./router";
@@ -11,10 +14,12 @@ const MetricScreen = lazy<{ route: Route }>(() => import("./metric/screen").then
 
 const QueryScreen = lazy<{ route: Route }>(() => import("./query/screen").then((m) => m.QueryScreen));
 const ArrivalsScreen = lazy<{ route: Route }>(() => import("./arrivals/screen").then((m) => m.ArrivalsScreen));
+const ProbesScreen = lazy<{ route: Route }>(() => import("./probes/screen").then((m) => m.ProbesScreen));
 
 const screens: readonly { screen: Screen; title: string; hash: string }[] = [
   { screen: "metrics", title: "Metrics", hash: "#/" },
   { screen: "query", title: "Query", hash: "#/query" },
+  { screen: "probes", title: "Probes", hash: "#/probes" },
   { screen: "arrivals", title: "Arrivals", hash: "#/arrivals" },
 ];
 
@@ -51,15 +56,50 @@ export function App() {
           ))}
         </nav>
         <div class="bar-end">
-          {server.value.identity !== undefined && <span class="who">{server.value.identity.name}</span>}
+          <Account />
           <Settings />
         </div>
       </header>
       <main id="content" tabIndex={-1}>
-        <Shown route={r} />
+        {signedOut.value === "" ? <Shown route={r} /> : <SignIn />}
       </main>
       <Help />
     </>
+  );
+}
+
+// Who looks, and the way out where there was a way in.
+function Account() {
+  const { identity, signIn } = server.value;
+  if (identity === undefined) return null;
+  const leave = () => {
+    void fetch(new URL("-/signout", document.baseURI), { method: "POST", headers: { Accept: "application/json" } })
+      .then(async (r) => text(record(record(await r.json())["data"])["next"]))
+      .then((next) => location.assign(/^https?:\/\//.test(next) ? next : new URL(".", document.baseURI)), () => location.reload());
+  };
+  return (
+    <>
+      <span class="who">{shownText(identity.name)}</span>
+      {signIn && (
+        <button type="button" class="button" onClick={leave}>
+          Sign out
+        </button>
+      )}
+    </>
+  );
+}
+
+function SignIn() {
+  return (
+    <section class="empty">
+      <h1>Please sign in</h1>
+      <p>Your session is over, or there was none.</p>
+      <p>
+        <a class="button button-main" href={new URL(signedOut.value, document.baseURI).href}>
+          Sign in
+        </a>
+      </p>
+    </section>
   );
 }
 
@@ -71,6 +111,8 @@ function Shown({ route: r }: { route: Route }) {
       return <MetricScreen key={r.name} route={r} />;
     case "query":
       return <QueryScreen route={r} />;
+    case "probes":
+      return <ProbesScreen route={r} />;
     case "arrivals":
       return <ArrivalsScreen route={r} />;
     default:

@@ -1,3 +1,8 @@
+import { signal as reactive } from "@preact/signals";
+
+/** Where to sign in, if the server says that one has to; "" as long as it does not. */
+export const signedOut = reactive("");
+
 /** What the server, or the way to it, answered instead of data. */
 export class ApiError extends Error {
   /** The server's errorType, or "network", "timeout" or "answer". */
@@ -19,6 +24,7 @@ interface Envelope {
   errorType?: unknown;
   warnings?: unknown;
   infos?: unknown;
+  signIn?: unknown;
 }
 
 /** What was answered: the data, and what the server has to say about it. */
@@ -38,42 +44,58 @@ export async function call(path: string, params: Params, signal: AbortSignal): P
   return (await ask(path, params, signal)).data;
 }
 
-/** The same, with the warnings and the hints that come beside the data. */
-export async function ask(path: string, params: Params, signal: AbortSignal): Promise<Answer> {
+/** The same, with the warnings and the hints that come beside the data. A bare answer has no envelope. */
+export async function ask(path: string, params: Params, signal: AbortSignal, bare = false): Promise<Answer> {
   const form = new URLSearchParams();
   for (const [k, v] of Object.entries(params)) {
     if (v !== undefined) form.set(k, String(v));
   }
   const url = new URL("api/v1/" + path, document.baseURI);
   url.hash = "";
-  const limit = AbortSignal.timeout(timeout);
-  const init: RequestInit = { signal: AbortSignal.any([signal, limit]), headers: { Accept: "application/json" } };
+  const init: RequestInit = {};
   if (form.toString().length > longest) {
     init.method = "POST";
     init.body = form;
   } else {
     url.search = form.toString();
   }
+  return fetchAnswer(url, init, signal, bare);
+}
+
+/** Posts an object as JSON and returns "data" of the answer. */
+export async function send(path: string, body: object, signal: AbortSignal): Promise<unknown> {
+  const url = new URL("api/v1/" + path, document.baseURI);
+  url.hash = "";
+  return (await fetchAnswer(url, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } }, signal, false)).data;
+}
+
+async function fetchAnswer(url: URL, init: RequestInit, signal: AbortSignal, bare: boolean): Promise<Answer> {
+  const limit = AbortSignal.timeout(timeout);
   let res: Response;
   let text: string;
   try {
-    res = await fetch(url, init);
+    const headers = new Headers(init.headers);
+    headers.set("Accept", "application/json");
+    res = await fetch(url, { ...init, signal: AbortSignal.any([signal, limit]), headers });
     text = await res.text();
   } catch (e) {
     if (signal.aborted) throw e;
     if (limit.aborted) throw new ApiError("timeout", `No answer within ${timeout / 1000} s. Try a shorter range, or again later.`);
     throw new ApiError("network", `narthex can't be reached at ${url.origin}. Is it still running?`);
   }
-  return unwrap(res.status, text);
+  return unwrap(res.status, text, bare && res.ok);
 }
 
-function unwrap(status: number, text: string): Answer {
+function unwrap(status: number, text: string, bare: boolean): Answer {
   let body: Envelope;
   try {
     body = JSON.parse(text) as Envelope;
   } catch {
     throw new ApiError("answer", `The server answered ${status} with something other than JSON: ${text.trim().slice(0, 200) || "an empty body"}`);
   }
+  if (bare) return { data: body, notes: [] };
+  // The session is over, or never was: the page leads to the way in.
+  if (status === 401 && typeof body.signIn === "string" && body.signIn.startsWith("-/")) signedOut.value = body.signIn;
   if (body.status === "success") return { data: body.data, notes: [...strings(body.warnings), ...strings(body.infos)] };
   const kind = typeof body.errorType === "string" ? body.errorType : "answer";
   throw new ApiError(kind, typeof body.error === "string" ? body.error : `The server answered ${status} without a reason.`);
