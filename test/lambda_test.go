@@ -168,7 +168,7 @@ func TestLambdaCommand(t *testing.T) {
 	}{
 		{[]string{"--front", "fax"}, `--front is "fax": want url, http-api, rest, alb`, 2},
 		{[]string{"--listen", "0.0.0.0:1"}, "want an address of this machine alone", 2},
-		{[]string{"--tick", "1ms"}, "want 1s to 5m", 2},
+		{[]string{"--tick", "1ms"}, "want 1s to 2m", 2},
 		{[]string{"--mode", "x"}, "want queue or direct", 2},
 		{[]string{"--env", "x"}, "want KEY=VALUE", 2},
 		{[]string{"a", "b"}, `it takes one program, but got "b" too`, 2},
