@@ -35,7 +35,7 @@ func (c *Config) ForLambda() (notes []string, err error) {
 		return &Error{File: cmp.Or(c.given[path], c.name), Line: c.set[path], Msg: path + ": " + fmt.Sprintf(format, args...)}
 	}
 	for _, x := range lambdaIdle {
-		if c.has(x.path) && !c.Storage.None {
+		if c.has(x.path) && !(c.Storage.None && strings.HasPrefix(x.path, "storage.")) { // storage: none is right here
 			notes = append(notes, at(x.path, "it has no effect in the function: %s", x.why).Error())
 		}
 	}

@@ -122,6 +122,13 @@ func TestForLambda(t *testing.T) {
 	if text := strings.Join(notes, "\n"); err != nil || len(notes) != 3 || !strings.Contains(text, "n.yml:2: listen: it has no effect") || !strings.Contains(text, "15s without lambda.schedule_queue") {
 		t.Errorf("%v, %v", notes, err)
 	}
+	none, err := config.Parse("n.yml", []byte("storage: none\nremote_write: [{url: https://a.example}]\nledger: {state: s3://b}\nlisten: 127.0.0.1:1"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if notes, err := none.ForLambda(); err != nil || len(notes) != 1 || !strings.Contains(notes[0], "listen") {
+		t.Errorf("without a store: %v, %v", notes, err)
+	}
 	if d := c.Tick(); d != 15*time.Second {
 		t.Errorf("the tick is %v", d)
 	}
