@@ -124,7 +124,7 @@ func TestLambdaOnALaptop(t *testing.T) {
 	data := t.TempDir()
 	const push = `{"id":%q,"counters":[{"name":"orders_total","labels":{"shop":"zug"},"add":1}]}`
 	total := 0
-	for _, front := range []string{"url", "http-api"} {
+	for _, front := range []string{"url", "http-api", "rest", "alb"} {
 		l := startLambda(t, data, "--front", front, "--tick", "1s")
 		for range 2 { // the second one is a retry
 			code, text := post(t, l.front+"/api/v1/push", "application/x-www-form-urlencoded", fmt.Appendf(nil, push, front)) // as curl -d does
