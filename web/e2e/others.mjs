@@ -53,7 +53,7 @@ export async function probes({ page, go, look, base }) {
   await reads(page, ".legend", /^connect tls$/);
   await look("probe");
   await go("#/probes");
-  await page.getByLabel("Target").fill(base + "-/healthy");
+  await page.getByRole("textbox", { name: "Target" }).fill(base + "-/healthy");
   await page.getByRole("button", { name: "Probe", exact: true }).click();
   await reads(page, ".report", /^● up in .* ms, .* resolve .* transfer .* The log$/);
   await page.getByText("The log").click();

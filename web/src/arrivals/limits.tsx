@@ -21,7 +21,7 @@ export function LimitsSection({ usages, suspects }: { usages: readonly Usage[]; 
                 <a href={hashOf("metric", s.metric)}>
                   <code>{shownText(s.metric)}</code>
                 </a>{" "}
-                has the label <b>{shownText(s.label)}</b>, whose values look like {/^[aeiou]/.test(s.kind) ? "an" : "a"} {shownText(s.kind)}, such as <code>{shownText(s.example)}</code>: {formatNumber(s.series)} new series
+                has the label <b>{shownText(s.label)}</b>, whose values look like {/^[aeio]/.test(s.kind) ? "an" : "a"} {shownText(s.kind)}, such as <code>{shownText(s.example)}</code>: {formatNumber(s.series)} new series
                 {s.last !== undefined && <span class="dim">, last {formatAge(s.last, now.value)}</span>}
               </li>
             ))}

@@ -5,7 +5,7 @@ import { count, formatNumber } from "../format/number";
 import { shownText } from "../format/text";
 import { formatAge, span, stamp } from "../format/time";
 import { replaceRoute, type Route } from "../router";
-import { samplesOf } from "./link";
+import { labelsOf, samplesOf } from "./link";
 
 interface Props {
   arrivals: readonly Arrival[];
@@ -94,7 +94,7 @@ function Item({ a }: { a: Arrival }) {
         </time>
         <span class={`badge status-${a.status}`}>{a.status}</span>
         <span class="who">
-          {a.source === "" ? <span class="dim">no service</span> : <b>{shownText(a.source)}</b>} <span class="dim">by {doors[a.door] ?? shownText(a.door)}{a.identity !== "" && `, ${shownText(a.identity)}`}</span>
+          {sourceOf(a) === "" ? <span class="dim">no service</span> : <b>{shownText(sourceOf(a))}</b>} <span class="dim">by {doors[a.door] ?? shownText(a.door)}{a.identity !== "" && `, ${shownText(a.identity)}`}</span>
           {a.times > 1 && <span class="badge">{formatNumber(a.times)} times</span>}
         </span>
         <Fate a={a} />
@@ -128,6 +128,11 @@ function Item({ a }: { a: Arrival }) {
       {a.id !== "" && <p class="id dim">id {shownText(a.id)}</p>}
     </li>
   );
+}
+
+// Of a push of which nothing was taken, the refused series say who it was.
+function sourceOf(a: Arrival): string {
+  return a.source || (labelsOf(a.rejected[0]?.series ?? "").find(([n]) => n === "service" || n === "job")?.[1] ?? "");
 }
 
 // When it could be seen, or that it can't yet.

@@ -72,8 +72,13 @@ export class MetricModel {
     if (this.#ask === undefined) return;
     this.busy.value = true;
     try {
-      const family = await this.#describe(signal);
-      const data = await load({ ...this.#ask, family }, signal);
+      let family = await this.#describe(signal);
+      let data = await load({ ...this.#ask, family }, signal);
+      if (family.type === "unknown" && data.series.some((s) => s.stored.some((x) => x.buckets !== undefined))) {
+        // A backend that knows no types: the samples say themselves that they are histograms.
+        this.family.value = family = { ...family, type: "histogram", kind: "native" };
+        data = await load({ ...this.#ask, family }, signal);
+      }
       this.absence.value = data.totalSeries > 0 ? undefined : await this.#absent(family, this.#ask.where, signal);
       this.data.value = data;
       this.error.value = undefined;

@@ -62,7 +62,7 @@ export function Verdict({ c, slots }: { c: Cell | undefined; slots: number }) {
     <div class={`verdict verdict-${c.state}`}>
       <span class="word">
         <i aria-hidden="true">{{ up: "●", down: "▼", late: "○" }[c.state]}</i>{" "}
-        {c.state === "up" && <>up <span class="dim">{c.seconds !== undefined && span(c.seconds * 1000)}</span></>}
+        {c.state === "up" && <>up <span class="dim">{c.seconds !== undefined && (c.seconds < 0.001 ? "< 1 ms" : span(c.seconds * 1000))}</span></>}
         {c.state === "down" && <>down <span class="why">{c.reason === "" ? "" : `${c.phase}: ${c.reason}`}</span></>}
         {c.state === "late" && <>did not run <span class="dim">{c.last === 0 ? "for 2 h" : `for ${span(now.value - c.last)}`}</span></>}
       </span>
