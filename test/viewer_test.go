@@ -20,6 +20,12 @@ func TestViewerElsewhere(t *testing.T) {
 	browse(t, s.url()+"/backends/other/", "^(an empty store|push the rest|histograms:|three updates|markup)")
 }
 
+// Where names may be anything, they are text on every screen: as labels in
+// Prometheus's own page they once were not.
+func TestViewerNames(t *testing.T) {
+	browse(t, newServer(t, "scrape_interval: 1s\nutf8_names: true\n").url(), "names that would be markup")
+}
+
 // browse drives a browser through those steps of web/e2e that fit a pattern.
 func browse(t *testing.T, page, only string) {
 	t.Helper()

@@ -24,7 +24,7 @@ export default tseslint.config(
     files: ["**/*.{mjs,js}"],
     languageOptions: {
       globals: Object.fromEntries(
-        ["process", "console", "fetch", "URL", "URLSearchParams", "setTimeout", "document", "window", "AbortSignal", "location", "getComputedStyle", "innerWidth", "navigator"].map((g) => [g, "readonly"]),
+        ["process", "console", "fetch", "URL", "URLSearchParams", "setTimeout", "document", "window", "AbortSignal", "location", "getComputedStyle", "innerWidth", "navigator", "performance", "requestAnimationFrame", "MouseEvent"].map((g) => [g, "readonly"]),
       ),
     },
   },

@@ -1,6 +1,6 @@
 // Arrivals and probes.
 import { reads, same } from "./browser.mjs";
-import { push } from "./data.mjs";
+import { evil, harmless, push } from "./data.mjs";
 
 /** What was refused comes first with its reason; what arrived leads to its samples. */
 export async function arrivals({ page, go, look, base, names }) {
@@ -60,4 +60,50 @@ export async function probes({ page, go, look, base }) {
   await reads(page, ".report pre", /status_code=200/);
   same(await page.locator(".report meter").count(), 5, "the phases of a probe over HTTP");
   await look("probe-now");
+}
+
+/** Names of metrics and labels, values of le, targets, regions and services that would be markup: on every screen they are text. */
+export async function hostileNames({ page, go, look, base }) {
+  const now = Date.now();
+  const sample = (labels, value = 1) => ({ labels, as: "sample", samples: [60, 30, 5].map((s, i) => ({ value: value * (i + 1), timestamp: now - s * 1000 })) });
+  const [img, script] = evil;
+  const name = `${img}_total`;
+  await push(base, {
+    service: script,
+    series: [
+      sample({ __name__: name, [script]: img }),
+      ...[img, script, "+Inf", "1"].map((le, i) => sample({ __name__: "evil_seconds_bucket", le }, i + 1)),
+      sample({ __name__: "evil_seconds_count" }, 4),
+      sample({ __name__: "evil_seconds_sum" }, 4),
+      sample({ __name__: "probe_success", name: img, region: script, instance: evil[3], module: img }, 0),
+      sample({ __name__: "probe_failure_info", name: img, region: script, instance: evil[3], module: img, phase: img, reason: script }),
+    ],
+  });
+  await fetch(base + "api/v1/push", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ service: script, counters: [{ name, labels: { a: img }, add: -1 }] }) });
+  const q = encodeURIComponent;
+  const screens = [
+    ["#/?by=service", ".group", script],
+    [`#/metric/${q(name)}?range=15m`, ".series tbody", img],
+    ["#/metric/evil_seconds?range=15m", ".figure-head", "Where observations fell"],
+    [`#/metric/${q(name)}?where=${q(`${script}=${img}`)}&by=${q(script)}`, ".chips", script],
+    [`#/query?q=${q(`{__name__=${JSON.stringify(name)}}`)}&view=table`, ".result tbody", img],
+    [`#/query?q=evil_seconds_bucket&range=15m`, ".lines", script],
+    [`#/query?q=evil_seconds_bucket&view=heatmap&range=15m`, ".outcome", "steps"],
+    [`#/query?q=${q(`${script} ${img}`)}`, ".trouble", ""],
+    ["#/probes", ".probes tbody", img],
+    [`#/probes/${q(img)}`, ".regions", script],
+    ["#/arrivals", ".arrivals", img],
+    ["#/arrivals?tab=cost", ".costs", script],
+    ["#/arrivals?tab=limits", ".costs", script],
+    [`#/nowhere/${q(script)}`, "h1", "There is nothing"],
+  ];
+  for (const [hash, where, text] of screens) {
+    await go(hash);
+    await page.locator(where, { hasText: text }).first().waitFor();
+    same(await page.locator("body img, main script, body iframe").count(), 0, `elements made from names on ${hash}`);
+  }
+  await go("#/probes");
+  await reads(page, ".probes tbody", new RegExp(`did not run|down ${img.replace(/[()]/g, ".")}: `));
+  if (!(await page.locator(".probes").innerText()).includes(harmless[3])) throw new Error("control characters are not shown by their pictures");
+  await look("hostile-names");
 }

@@ -49,7 +49,7 @@ export function App() {
           narthex
         </a>
         <nav aria-label="Screens">
-          {screens.map((s) => (
+          {screens.filter((s) => s.screen !== "arrivals" || !server.value.known || server.value.has.push).map((s) => (
             <a key={s.screen} href={s.hash} aria-current={isAt(r, s.screen) ? (r.screen === s.screen ? "page" : "true") : undefined}>
               {s.title}
             </a>

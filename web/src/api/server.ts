@@ -38,6 +38,12 @@ const plain: Server = {
 /** The server's word; known is false until it has spoken, or has failed to. */
 export const server = signal<Server & { known: boolean }>({ ...plain, known: false });
 
+/** How often what is live is asked for again, ms: as often as something can have changed, within reason. */
+export function pollEvery(): number {
+  const { interval } = server.peek();
+  return interval > 0 ? Math.min(Math.max(interval, 2000), 10_000) : 10_000;
+}
+
 /** Asks the server once. A server without the call is a bare Prometheus. */
 export async function askServer(signal: AbortSignal): Promise<void> {
   try {

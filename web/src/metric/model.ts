@@ -1,6 +1,7 @@
 import { signal } from "@preact/signals";
 import { instant, labelValues, metadata, type Meta } from "../api/prom";
 import { isAbort, messageOf } from "../api/client";
+import { pollEvery } from "../api/server";
 import { present } from "../clock";
 import { familyName } from "../lens/kind";
 import { familyOf, type Family } from "../metrics/family";
@@ -10,7 +11,6 @@ import { escapeRegexp, quote, type Matcher } from "../promql";
 import type { MetricData } from "./data";
 import { lensName, load, type Ask } from "./load";
 
-const poll = 10_000;
 const costAge = 60_000;
 
 /** What an empty range has to say for itself. */
@@ -89,11 +89,11 @@ export class MetricModel {
     }
     if (signal.aborted) return;
     this.busy.value = false;
-    if (this.live.peek() && this.#ask.span.kind === "last") this.#timer = window.setTimeout(() => this.#again(), poll);
+    if (this.live.peek() && this.#ask.span.kind === "last") this.#timer = window.setTimeout(() => this.#again(), pollEvery());
   }
 
   #again(): void {
-    if (document.hidden) this.#timer = window.setTimeout(() => this.#again(), poll);
+    if (document.hidden) this.#timer = window.setTimeout(() => this.#again(), pollEvery());
     else this.refresh();
   }
 

@@ -1,6 +1,7 @@
 import { computed, signal } from "@preact/signals";
 import { metadata, metricNames, type Meta } from "../api/prom";
 import { isAbort, messageOf } from "../api/client";
+import { pollEvery } from "../api/server";
 import { present } from "../clock";
 import type { Depth } from "./stats";
 import { familiesOf, type Family } from "./family";
@@ -11,7 +12,6 @@ import { StatsLoader } from "./stats";
 /** The names that have samples of the last day; undefined before the first answer. */
 export type Names = readonly string[] | undefined;
 
-const pollFull = 10_000;
 const pollEmpty = 2000;
 /** Up to this many names the metadata is fetched in one go, beyond it row by row. */
 const metaAtOnce = 2000;
@@ -80,7 +80,7 @@ export class ListModel {
     }
     if (this.#abort.signal.aborted) return;
     const empty = (this.names.peek()?.length ?? 0) === 0;
-    this.#timer = window.setTimeout(() => void this.#poll(), empty || document.hidden ? pollEmpty : pollFull);
+    this.#timer = window.setTimeout(() => void this.#poll(), empty || document.hidden ? pollEmpty : pollEvery());
   }
 
   #take(names: readonly string[]): void {

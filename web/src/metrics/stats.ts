@@ -1,6 +1,7 @@
 import { signal } from "@preact/signals";
 import { instant, range } from "../api/prom";
 import { isAbort, messageOf } from "../api/client";
+import { pollEvery } from "../api/server";
 import type { Series } from "../api/series";
 import { present } from "../clock";
 import type { Family } from "./family";
@@ -41,7 +42,7 @@ export type Depth = "live" | "day" | "spark";
 /** Families in one request: a screenful if they are looked at closely. */
 const batch: Record<Depth, number> = { live: 25, day: 12, spark: 25 };
 /** Answers older than this are asked for again when their row is seen. */
-const maxAge: Record<Depth, number> = { live: 9_000, day: 45_000, spark: 60_000 };
+const maxAge = { day: 45_000, spark: 60_000 };
 /** For sorting, all rows are asked; that costs more and may be older. */
 const maxAgeAll = 300_000;
 /** Metrics of more series are judged by their last hour. */
@@ -88,7 +89,7 @@ export class StatsLoader {
   // What is seen comes first, and the plain numbers before the dear ones.
   #next(): { depth: Depth; families: Family[] } | undefined {
     for (const depth of ["live", "day", "spark"] as const) {
-      const due = this.#due(this.#seen, depth, maxAge[depth]);
+      const due = this.#due(this.#seen, depth, depth === "live" ? pollEvery() - 1000 : maxAge[depth]);
       if (due.length > 0) return { depth, families: due.slice(0, batch[depth]) };
     }
     const last = this.#depth;

@@ -4,10 +4,9 @@ import { readModules, readTargets, type Target } from "../api/probes";
 import { instant } from "../api/prom";
 import type { Series } from "../api/series";
 import { present } from "../clock";
-import { server } from "../api/server";
+import { pollEvery, server } from "../api/server";
 import { matrixOf, type Row } from "./matrix";
 
-const poll = 10_000;
 /** How far back runs are looked at one by one; uptimes are asked for less often. */
 const recent = "2h";
 const uptimeAge = 60_000;
@@ -76,7 +75,7 @@ export class ProbesModel {
         this.error.value = messageOf(e);
       }
     }
-    if (!stop.aborted) this.#timer = window.setTimeout(() => void this.#poll(), poll);
+    if (!stop.aborted) this.#timer = window.setTimeout(() => void this.#poll(), pollEvery());
   }
 
   /** Whether one can ask this server to probe. */
