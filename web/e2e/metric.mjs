@@ -208,23 +208,26 @@ export async function missing({ page, go, look, names }) {
   await reads(page, "h1", "There is nothing at this address");
 }
 
-/** The server's sentence reaches the reader, and trying again mends it. */
+/** The server's sentence reaches the reader, be it down or one may not look; trying again mends it. */
 export async function failing({ page, go, look, names }) {
-  const text = "the store is being moved: try again in a minute";
-  for (const [hash, api, title] of [
-    ["#/", "**/api/v1/label/**", "The metrics can’t be read"],
-    [`#/metric/${names.room}`, "**/api/v1/query?**", "The metric can’t be read"],
+  const away = { status: 503, errorType: "unavailable", error: "the store is being moved: try again in a minute" };
+  const forbidden = { status: 403, errorType: "forbidden", error: "token:ci may not do that: it wants the scope query" };
+  for (const [name, hash, api, title, ready, { status, errorType, error }] of [
+    ["failing-list", "#/", "**/api/v1/label/**", "The metrics can’t be read", ".list-name", away],
+    ["failing-metric", `#/metric/${names.room}`, "**/api/v1/query?**", "The metric can’t be read", ".samples", away],
+    ["forbidden-arrivals", "#/arrivals", "**/api/v1/arrivals?**", "The arrivals can’t be read", ".arrivals", forbidden],
+    ["forbidden-probes", "#/probes", "**/api/v1/query?**", "The probes can’t be read", ".probes", forbidden],
   ]) {
-    await page.route(api, (r) => r.fulfill({ status: 503, contentType: "application/json", body: JSON.stringify({ status: "error", errorType: "unavailable", error: text }) }));
+    await page.route(api, (r) => r.fulfill({ status, contentType: "application/json", body: JSON.stringify({ status: "error", errorType, error }) }));
     try {
       await go(hash);
-      await reads(page, "[role=alert]", `${title} ${text} Try again`);
-      await look(hash === "#/" ? "failing-list" : "failing-metric");
+      await reads(page, "[role=alert]", `${title} ${error} Try again`);
+      await look(name);
     } finally {
       await page.unroute(api);
     }
     await page.getByRole("button", { name: "Try again" }).click();
-    await page.locator(hash === "#/" ? ".list-name" : ".samples").first().waitFor();
+    await page.locator(ready).first().waitFor();
     same(await page.locator("[role=alert]").count(), 0, "alerts after trying again");
   }
 }

@@ -9,7 +9,7 @@ import { matrixOf, type Row } from "./matrix";
 
 /** How far back runs are looked at one by one; uptimes are asked for less often. */
 const recent = "2h";
-const uptimeAge = 60_000;
+const uptimeAge = 300_000;
 export const uptimes = ["1d", "7d", "30d"] as const;
 
 /** The data behind the probes: it keeps itself fresh from start to stop. */
