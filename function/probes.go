@@ -70,7 +70,9 @@ func (n *instance) newProbes() error {
 	if err != nil {
 		return err
 	}
-	prober.Warm() // while the start is not yet anybody's waiting
+	for _, t := range p.targets { // while the start is not yet anybody's waiting
+		prober.Warm(probe.Request{Target: t.Target, Module: t.Module})
+	}
 	p.runner = probe.NewRunner(probe.RunnerOptions{Prober: prober, Concurrency: c.Probes.Concurrency})
 	n.probes = p
 	return nil

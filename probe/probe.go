@@ -20,7 +20,6 @@ package probe
 
 import (
 	"cmp"
-	"crypto/x509"
 	"log/slog"
 	"maps"
 	"os"
@@ -56,6 +55,7 @@ type Prober struct {
 	resolvers map[string]*resolver // by Module.Resolver
 	cel       map[string]CELProgram
 	tokens    tokens
+	trusted   sync.Once // the system's certificates have been read
 	pools     pools
 	sessions  struct {
 		mu sync.Mutex
@@ -117,10 +117,6 @@ func (p *Prober) Register(set *stats.Set) {
 }
 
 func (p *Prober) countDenied(d denial) { p.denied(string(d)).Add(1) }
-
-// Warm does what the first probe would have to wait for: it reads the certificates
-// that the system trusts.
-func (p *Prober) Warm() { _, _ = x509.SystemCertPool() } // the probe that needs them will say what is wrong
 
 // sorted returns modules in the order of their names.
 func sorted(modules map[string]*Module) []*Module {

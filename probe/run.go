@@ -25,6 +25,7 @@ func (p *Prober) Run(ctx context.Context, r Request) (*Result, error) {
 	if r.Target == "" {
 		return nil, narthex.Errorf(narthex.Invalid, "the target is missing")
 	}
+	p.Warm(r)
 	start, begun := p.o.Now(), time.Now()
 	timeout := timeoutOf(ctx, m, r)
 	ctx, cancel := context.WithTimeout(ctx, timeout-reserve(timeout))
