@@ -159,7 +159,7 @@ func lasting(text string) bool {
 		return true
 	case ReasonInvalid:
 		low := strings.ToLower(text)
-		return strings.Contains(low, "is not unique") || strings.Contains(low, "invalid sample") || strings.Contains(low, "duplicate label")
+		return strings.Contains(low, "is not unique") || strings.Contains(low, "native histograms are disabled") || strings.Contains(low, "invalid sample") || strings.Contains(low, "duplicate label")
 	}
 	return false
 }

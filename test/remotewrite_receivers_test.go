@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,6 +22,8 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage/remote"
 	promtsdb "github.com/prometheus/prometheus/tsdb"
+
+	"narthex"
 )
 
 // receiver is a real store that takes remote write and answers PromQL.
@@ -224,5 +227,30 @@ func TestReceiversAreReal(t *testing.T) {
 				t.Errorf("stored: %v", got)
 			}
 		})
+	}
+}
+
+// A Prometheus 2 without native histograms answers 500 to them. The other series
+// of the request are stored all the same, and nothing is tried for ever.
+func TestNativeHistogramsThatAreDisabled(t *testing.T) {
+	rc := startReceiver()["Prometheus of Debian"](t)
+	client := remoteClient(t, rc.write, nil)
+	at := time.Now().Truncate(time.Second)
+	native := remoteSample("native_seconds", at, 0)
+	native.Type = narthex.TypeHistogram
+	native.Samples[0].Histogram = &narthex.Histogram{Count: 3, ZeroCount: 3}
+	b := remoteBatch(remoteSample("before_total", at, 1), native, remoteSample("later_total", at, 2))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := client.Write(ctx, b); err != nil {
+		t.Fatal(err)
+	}
+	if len(b.Rejected) != 1 || !strings.Contains(b.Rejected[0].Series, "native_seconds") {
+		t.Errorf("rejected: %v", b.Rejected)
+	}
+	for expr, want := range map[string]string{"before_total": "1", "later_total": "2"} {
+		if r := rc.query(t, expr, at); len(r) != 1 || r[0].Value.v != want {
+			t.Errorf("%s is %v, want %s", expr, r, want)
+		}
 	}
 }
