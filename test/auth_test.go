@@ -331,7 +331,7 @@ func TestScopes(t *testing.T) {
 		{"GET", "/", "", "grafana", 200},
 		{"HEAD", "/", "", "grafana", 200},
 		{"GET", "/assets/none.js", "", "grafana", 404},
-		{"GET", "/probe?target=x", "", "prober", 0},
+		{"GET", "/probe?target=x&module=none", "", "prober", 400},
 		{"GET", "/api/v1/probe/x", "", "prober", 0},
 		{"POST", "/-/reload", "", "root", 0},
 		{"DELETE", "/api/v1/series", "", "root", 0},

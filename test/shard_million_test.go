@@ -150,7 +150,7 @@ func TestShardMillion(t *testing.T) {
 	t.Logf("%d series in %d groups: pushed in %v (%d pushes), %.1f bytes a series", series, groups, filled.Round(time.Millisecond), series/perPush, float64(size)/float64(series))
 
 	to := newCounter(t)
-	env := append(awsEnv(map[string]string{"s3": endpoint}), "NARTHEX_STATE="+address, "NARTHEX_INTERVAL=1s", "NARTHEX_REMOTE_WRITE_URL="+to.url, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128")
+	env := append(awsEnv(map[string]string{"s3": endpoint}), "NARTHEX_STATE="+address, "NARTHEX_INTERVAL=1s", "NARTHEX_TELEMETRY=false", "NARTHEX_REMOTE_WRITE_URL="+to.url, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128")
 	f := startFunction(t, env...)
 	for _, x := range []struct {
 		what            string

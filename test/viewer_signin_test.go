@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/oauth2-proxy/mockoidc"
@@ -96,8 +97,8 @@ viewer:
 // returns its address. If strip is true it takes the path off.
 func behind(t *testing.T, path string, strip bool) (external string, to func(address string)) {
 	t.Helper()
-	var inner http.Handler = http.NotFoundHandler()
-	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { inner.ServeHTTP(w, r) }))
+	var inner atomic.Pointer[http.Handler]
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { (*inner.Load()).ServeHTTP(w, r) }))
 	t.Cleanup(s.Close)
 	return s.URL + path, func(address string) {
 		u, err := url.Parse(address)
@@ -108,7 +109,7 @@ func behind(t *testing.T, path string, strip bool) (external string, to func(add
 		if strip {
 			p = http.StripPrefix(path, p)
 		}
-		inner = p
+		inner.Store(&p)
 	}
 }
 
