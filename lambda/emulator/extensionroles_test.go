@@ -51,8 +51,12 @@ func extension(t testing.TB, name string) string {
 	return path
 }
 
-// ext is a client of the Extensions API.
-type ext struct{ id string }
+// ext is a client of the Extensions API. reported gets a value for each report
+// that telemetry brings.
+type ext struct {
+	id       string
+	reported chan struct{}
+}
 
 func register(name string, events ...string) (*ext, error) {
 	body, _ := json.Marshal(map[string]any{"events": events})
@@ -62,7 +66,7 @@ func register(name string, events ...string) (*ext, error) {
 	if resp.StatusCode != http.StatusOK || !strings.Contains(string(text), `"accountId":"123456789012"`) {
 		return nil, fmt.Errorf("%s: %s %v", resp.Status, text, err)
 	}
-	return &ext{resp.Header.Get("Lambda-Extension-Identifier")}, nil
+	return &ext{resp.Header.Get("Lambda-Extension-Identifier"), make(chan struct{}, 100)}, nil
 }
 
 // call makes a request and returns the answer.
@@ -104,7 +108,7 @@ func watch() {
 		note("init error %d", code)
 		os.Exit(1)
 	}
-	for {
+	for invoked := 0; ; invoked++ {
 		_, text := e.call("GET", "/2020-01-01/extension/event/next", "")
 		var event struct {
 			EventType, RequestID, ShutdownReason, InvokedFunctionArn string
@@ -120,15 +124,24 @@ func watch() {
 		case event.EventType == "SHUTDOWN" && mode == "stay":
 			select {}
 		case event.EventType == "SHUTDOWN":
-			time.Sleep(200 * time.Millisecond) // for telemetry that is on its way
+			if mode == "telemetry" {
+				e.awaitReports(invoked)
+			}
 			note("%s goes", name)
 			os.Exit(0)
 		case mode == "crash":
 			os.Exit(9)
 		case mode == "slow":
-			time.Sleep(300 * time.Millisecond)
+			time.Sleep(300 * time.Millisecond) // it is what slow means
 			note("slow is done")
 		}
+	}
+}
+
+// awaitReports waits for a report of each invocation.
+func (e *ext) awaitReports(invocations int) {
+	for range invocations {
+		<-e.reported
 	}
 }
 
@@ -150,6 +163,9 @@ func (e *ext) subscribe() {
 		}
 		for _, x := range list {
 			note("telemetry %s %s", x.Type, x.Record)
+			if x.Type == "platform.report" {
+				e.reported <- struct{}{}
+			}
 		}
 	}))
 	_, port, _ := net.SplitHostPort(ln.Addr().String())

@@ -169,13 +169,16 @@ func puppet(c *runtime, event []byte) {
 			time.Sleep(10 * time.Millisecond)
 		}
 	case "chatter":
+		said := make(chan struct{})
 		go func() {
+			fmt.Println("chatter")
+			close(said)
 			for {
 				fmt.Println("chatter")
 				time.Sleep(time.Millisecond)
 			}
 		}()
-		time.Sleep(20 * time.Millisecond)
+		<-said
 	case "burn": // so many milliseconds of the processor
 		for begin := processorTime(); processorTime()-begin < time.Duration(o.Code)*time.Millisecond; {
 		}
