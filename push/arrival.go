@@ -145,12 +145,8 @@ func stored(s *narthex.Series) Stored {
 // listArrivals is GET /api/v1/arrivals: the last requests to push, those that
 // failed or had something rejected first, then the newest first.
 func (d *door) listArrivals(w http.ResponseWriter, r *http.Request) {
-	if !d.allowed(w, r, http.MethodGet, http.MethodHead) {
-		return
-	}
-	limit, err := limitParam(r)
-	if err != nil {
-		d.fail(w, r, err)
+	l, ok := d.wantsList(w, r)
+	if !ok {
 		return
 	}
 	type data struct {
@@ -161,9 +157,8 @@ func (d *door) listArrivals(w http.ResponseWriter, r *http.Request) {
 		Status string `json:"status"`
 		Data   data   `json:"data"`
 	}
-	identity, _ := d.Identity(r)
-	out := list{"success", data{Arrivals: []Arrival{}, All: d.ReadsAll(r)}}
-	for _, k := range d.recent.list(limit, func(k *kept) bool { return out.Data.All || k.key.identity == identity }) {
+	out := list{"success", data{Arrivals: []Arrival{}, All: l.all}}
+	for _, k := range d.recent.list(l.limit, l.shows) {
 		a, err := d.arrival(r, k)
 		if err != nil {
 			d.fail(w, r, err)

@@ -20,31 +20,14 @@ import (
 // Who sends logs on sends the same bytes again when there was no answer, so
 // without an Idempotency-Key the id is the hash of the body.
 func (d *door) pushEMF(w http.ResponseWriter, r *http.Request) {
-	if !d.allowed(w, r, http.MethodPost) {
-		d.Observe(http.StatusMethodNotAllowed, nil)
-		return
-	}
-	err := wantType(w, r, "application/json", "text/json", "application/x-ndjson", "application/jsonl", "application/json-lines", "text/plain", "application/x-www-form-urlencoded")
-	var p *Push
-	now := d.Now()
-	if err == nil {
-		err = d.read(w, r, func(body []byte) (err error) {
-			p, err = d.decodeEMF(body, now)
-			return err
-		})
-	}
-	if err == nil {
-		if r.Header.Get("Idempotency-Key") != "" {
+	types := []string{"application/json", "text/json", "application/x-ndjson", "application/jsonl", "application/json-lines", "text/plain", "application/x-www-form-urlencoded"}
+	d.take(w, r, DoorEMF, types, func(body []byte, now time.Time) (*Push, error) {
+		p, err := d.decodeEMF(body, now)
+		if err == nil && r.Header.Get("Idempotency-Key") != "" {
 			p.Batch.ID = ""
 		}
-		p.Batch.ID, err = pickID(r, p.Batch.ID)
-	}
-	if err != nil {
-		d.refuse(w, r, DoorEMF, err)
-		return
-	}
-	d.sign(r, p.Batch)
-	d.deliver(w, r, DoorEMF, p)
+		return p, err
+	})
 }
 
 // decodeEMF makes a push of a body. Its id is the body's hash.

@@ -14,17 +14,23 @@ import (
 
 // pushJSON is POST /api/v1/push.
 func (d *door) pushJSON(w http.ResponseWriter, r *http.Request) {
+	// What curl -d sends by default is taken too.
+	d.take(w, r, DoorPush, []string{"application/json", "text/json", "application/x-www-form-urlencoded"}, d.Decode)
+}
+
+// take takes a push whose answer is a receipt. decode makes it of the body; an id
+// that it sets must be that of the header, if there is one.
+func (d *door) take(w http.ResponseWriter, r *http.Request, doorName string, types []string, decode func(body []byte, now time.Time) (*Push, error)) {
 	if !d.allowed(w, r, http.MethodPost) {
 		d.Observe(http.StatusMethodNotAllowed, nil)
 		return
 	}
-	// What curl -d sends by default is taken too.
-	err := wantType(w, r, "application/json", "text/json", "application/x-www-form-urlencoded")
+	err := wantType(w, r, types...)
 	var p *Push
 	now := d.Now()
 	if err == nil {
 		err = d.read(w, r, func(body []byte) (err error) {
-			p, err = d.Decode(body, now)
+			p, err = decode(body, now)
 			return err
 		})
 	}
@@ -32,11 +38,11 @@ func (d *door) pushJSON(w http.ResponseWriter, r *http.Request) {
 		p.Batch.ID, err = pickID(r, p.Batch.ID)
 	}
 	if err != nil {
-		d.refuse(w, r, DoorPush, err)
+		d.refuse(w, r, doorName, err)
 		return
 	}
 	d.sign(r, p.Batch)
-	d.deliver(w, r, DoorPush, p)
+	d.deliver(w, r, doorName, p)
 }
 
 // sign says on the batch who sent it.
@@ -77,26 +83,43 @@ func (d *door) deliver(w http.ResponseWriter, r *http.Request, doorName string, 
 	d.Observe(code, receipt)
 }
 
-// listReceipts is GET /api/v1/receipts: the last pushes, those with rejections
-// first, then the newest first.
-func (d *door) listReceipts(w http.ResponseWriter, r *http.Request) {
+// listing is a request for a list of what is kept.
+type listing struct {
+	limit    int
+	identity string
+	all      bool // it may see what others sent
+}
+
+// shows reports whether what is kept may be in the list.
+func (l listing) shows(k *kept) bool { return l.all || k.key.identity == l.identity }
+
+// wantsList reads a request for a list. If it is none, it is answered and ok is
+// false.
+func (d *door) wantsList(w http.ResponseWriter, r *http.Request) (l listing, ok bool) {
 	if !d.allowed(w, r, http.MethodGet, http.MethodHead) {
-		return
+		return l, false
 	}
 	limit, err := limitParam(r)
 	if err != nil {
 		d.fail(w, r, err)
+		return l, false
+	}
+	identity, _ := d.Identity(r)
+	return listing{limit, identity, d.ReadsAll(r)}, true
+}
+
+// listReceipts is GET /api/v1/receipts: the last pushes, those with rejections
+// first, then the newest first.
+func (d *door) listReceipts(w http.ResponseWriter, r *http.Request) {
+	l, ok := d.wantsList(w, r)
+	if !ok {
 		return
 	}
 	type list struct {
 		Receipts []Status `json:"receipts"`
 	}
 	out := list{Receipts: []Status{}}
-	identity, _ := d.Identity(r)
-	all := d.ReadsAll(r)
-	for _, k := range d.recent.list(limit, func(k *kept) bool {
-		return k.receipt != nil && k.receipt.ID != "" && (all || k.key.identity == identity)
-	}) {
+	for _, k := range d.recent.list(l.limit, func(k *kept) bool { return k.receipt != nil && k.receipt.ID != "" && l.shows(k) }) {
 		s, err := d.status(r.Context(), k.key.identity, k.receipt.ID, k)
 		if err != nil {
 			d.fail(w, r, err)
