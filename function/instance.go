@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -44,7 +43,7 @@ type instance struct {
 
 // newInstance makes what the configuration says. It does not touch the network.
 func newInstance(c *config.Config, o Options) (n *instance, err error) {
-	n = &instance{o: o, c: c, logger: o.Logger, memory: Memory(o.Getenv)}
+	n = &instance{o: o, c: c, logger: o.Logger, memory: lambda.Memory(o.Getenv)}
 	if n.access, err = app.NewAccess(c, app.AccessOptions{Caller: caller, Logger: o.Logger, Now: o.Now}); err != nil {
 		return nil, err
 	}
@@ -226,14 +225,4 @@ func (n *instance) bodies() (*queue.Bodies, error) {
 		return nil, err
 	}
 	return queue.NewBodies(session.S3(), n.c.Lambda.Bodies)
-}
-
-// Memory returns what the function has, in bytes: 128 MiB, the least there is, if
-// Lambda does not say.
-func Memory(getenv func(string) string) int {
-	n, err := strconv.Atoi(getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"))
-	if err != nil || n < 128 {
-		n = 128
-	}
-	return n << 20
 }

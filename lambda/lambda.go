@@ -33,6 +33,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"sync/atomic"
 	"time"
 )
@@ -207,4 +208,14 @@ type requestIDKey struct{}
 func RequestID(ctx context.Context) string {
 	id, _ := ctx.Value(requestIDKey{}).(string)
 	return id
+}
+
+// Memory returns what the function has, in bytes, by the environment that Lambda
+// gives it: 128 MiB, the least there is, if it does not say.
+func Memory(getenv func(string) string) int {
+	n, err := strconv.Atoi(getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"))
+	if err != nil || n < 128 {
+		n = 128
+	}
+	return n << 20
 }

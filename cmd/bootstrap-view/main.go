@@ -17,58 +17,30 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"os"
-	"runtime/debug"
-	"strconv"
 	"sync"
 	"time"
 
 	awslambda "github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"narthex/app"
 	"narthex/auth"
 	"narthex/internal/reply"
 	"narthex/internal/stats"
 	"narthex/lambda"
+	"narthex/lambda/start"
 	"narthex/query/syntax"
 	"narthex/viewer"
 )
 
-func main() {
-	if err := run(os.Args[1:], os.Getenv, os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, "bootstrap-view:", err)
-		os.Exit(1)
-	}
-}
+func main() { start.Main("bootstrap-view", open) }
 
-// run answers Lambda's invocations. It returns only if it can't.
-func run(args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	if len(args) == 1 && args[0] == "-version" {
-		_, err := fmt.Fprintln(stdout, "narthex", version())
-		return err
-	}
-	if len(args) > 0 {
-		return fmt.Errorf("the argument %q is not known: it takes -version or none", args[0])
-	}
-	if getenv("AWS_LAMBDA_RUNTIME_API") == "" {
-		return errors.New("AWS_LAMBDA_RUNTIME_API is not set: this program runs on AWS Lambda, with the runtime provided.al2023; narthex serve shows the same on a machine")
-	}
-	logger := slog.New(slog.NewJSONHandler(stderr, nil))
-	slog.SetDefault(logger) // so that what the runtime client logs is JSON too
-	if memory, err := strconv.ParseInt(getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"), 10, 64); err == nil && getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memory << 20 / 4 * 3)
-	}
-	handler := &opening{open: func() (http.Handler, error) { return view(getenv, logger) }, logger: logger}
+func open(p start.Process) awslambda.Handler {
+	handler := &opening{open: func() (http.Handler, error) { return view(p) }, logger: p.Logger}
 	handler.get() // while the processor is not rationed
-	f := &lambda.Function{HTTP: handler, RequestID: requestID, Logger: logger}
-	awslambda.Start(f)
-	return nil
+	return &lambda.Function{HTTP: handler, RequestID: p.RequestID, Logger: p.Logger}
 }
 
 // maxAnswer is how large an answer is read. What is sent of it is compressed, and
@@ -76,13 +48,13 @@ func run(args []string, getenv func(string) string, stdout, stderr io.Writer) er
 const maxAnswer = 24 << 20
 
 // view returns what the configuration shows.
-func view(getenv func(string) string, logger *slog.Logger) (http.Handler, error) {
-	c, err := app.Settings{Getenv: getenv}.Read(context.Background())
+func view(p start.Process) (http.Handler, error) {
+	c, err := app.Settings{Getenv: p.Getenv}.Read(context.Background())
 	if err != nil {
 		return nil, err
 	}
 	access, err := app.NewAccess(c, app.AccessOptions{
-		Logger: logger, TrustHost: true,
+		Logger: p.Logger, TrustHost: true,
 		Caller: func(ctx context.Context) (auth.Caller, bool) {
 			caller, ok := lambda.CallerOf(ctx)
 			return auth.Caller(caller), ok
@@ -93,21 +65,21 @@ func view(getenv func(string) string, logger *slog.Logger) (http.Handler, error)
 	}
 	set := new(stats.Set)
 	backends, err := app.NewBackends(c, app.BackendOptions{
-		Format: syntax.Format, Parse: syntax.Parse, MaxAnswer: maxAnswer, Version: version(), Stats: set, Logger: logger,
+		Format: syntax.Format, Parse: syntax.Parse, MaxAnswer: maxAnswer, Version: p.Version, Stats: set, Logger: p.Logger,
 	})
 	if err != nil {
 		return nil, err
 	}
 	page := viewer.Handler(viewer.Options{})
 	return app.NewView(app.Options{
-		Config: c, Access: access, Version: version(), Logger: logger,
+		Config: c, Access: access, Version: p.Version, Logger: p.Logger,
 		AnyHost: true, // Lambda has found the function by it
 		Metrics: func(w io.Writer) error { _, err := set.WriteTo(w); return err },
 		Mount: func(mux *http.ServeMux) {
 			backends.Mount(mux, backends.Names(), page)
 			mux.Handle("/", page)
 		},
-	}, getenv("NARTHEX_INSECURE_NO_AUTH") == "1")
+	}, p.Getenv("NARTHEX_INSECURE_NO_AUTH") == "1")
 }
 
 // opening is the view once it could be opened: its settings may be where they can't
@@ -149,18 +121,4 @@ func (o *opening) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Retry-After", "10")
 	reply.Error(w, http.StatusServiceUnavailable, "unavailable", "the viewer's settings are wrong: the function's log says what to do")
-}
-
-func requestID(ctx context.Context) string {
-	if c, ok := lambdacontext.FromContext(ctx); ok {
-		return c.AwsRequestID
-	}
-	return ""
-}
-
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
 }
