@@ -1,0 +1,171 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// page writes the results out as Markdown.
+func page(t *Table, all []Result) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Benchmarks\n\n%s\n", strings.TrimSpace(t.About))
+	main := latest(t, all)
+	if slices.ContainsFunc(all, func(r Result) bool { return r.Quick }) {
+		b.WriteString("\n**Some figures are of a quick run, which shows that everything runs and measures nothing.**\n")
+	}
+	b.WriteString(header(t, main))
+	b.WriteString(summary(t, all))
+	for _, c := range t.Comparisons {
+		r, ok := of(all, c.ID)
+		b.WriteString(section(c, r, ok, main))
+	}
+	return b.String()
+}
+
+// latest is the result whose circumstances stand above the page: the newest of
+// those that are measured together.
+func latest(t *Table, all []Result) (newest Result) {
+	for _, c := range t.Comparisons {
+		if r, ok := of(all, c.ID); ok && !c.Long && r.Date >= newest.Date {
+			newest = r
+		}
+	}
+	return newest
+}
+
+func header(t *Table, r Result) string {
+	if r.Commit == "" {
+		return "\nNothing has been measured yet.\n"
+	}
+	var b strings.Builder
+	m := r.Machine
+	fmt.Fprintf(&b, "\nUnless a section says otherwise: commit %s, %s.\n\n| | |\n|---|---|\n", r.Commit, r.Date)
+	fmt.Fprintf(&b, "| processor | %s, %d cores |\n| memory | %s GiB |\n| kernel | %s |\n| Go | %s |\n| one fsync | %s ms |\n| processors that others used before the first run | %s |\n",
+		m.CPU, m.Cores, number(m.GiB), m.Kernel, m.Go, number(m.Sync), number(r.Busy))
+	for _, p := range t.Peers {
+		if v := r.Peers[p.id()]; v != "" {
+			fmt.Fprintf(&b, "| %s | %s |\n", p.Name, v)
+		} else {
+			fmt.Fprintf(&b, "| %s | not found: %s |\n", p.Name, p.Install)
+		}
+	}
+	return b.String()
+}
+
+// summary counts the aims, lists those that are missed, and says what did not run.
+func summary(t *Table, all []Result) string {
+	var missed, absent []string
+	met, unknown := 0, 0
+	for _, c := range t.Comparisons {
+		r, ok := of(all, c.ID)
+		if !ok || r.Problem != "" {
+			absent = append(absent, link(c))
+		}
+		verdicts := judge(c, r)
+		unknown += len(c.Aims) - len(verdicts)
+		for _, v := range verdicts {
+			if v.Met {
+				met++
+			} else {
+				missed = append(missed, fmt.Sprintf("- %s: %s\n", link(c), v.Aim.Says))
+			}
+		}
+	}
+	s := fmt.Sprintf("\nAims: %d met, %d missed, %d not measured.", met, len(missed), unknown)
+	if len(absent) > 0 {
+		s += " What was not measured: " + strings.Join(absent, ", ") + "."
+	}
+	if len(missed) > 0 {
+		s += " Missed, with the reasons below:\n\n" + strings.TrimSpace(strings.Join(missed, ""))
+	}
+	return s + "\n"
+}
+
+var notOfAnchors = regexp.MustCompile(`[^a-z0-9 -]`)
+
+func link(c Comparison) string {
+	anchor := strings.ReplaceAll(notOfAnchors.ReplaceAllString(strings.ToLower(c.Title), ""), " ", "-")
+	return fmt.Sprintf("[%s](#%s)", c.Title, anchor)
+}
+
+func section(c Comparison, r Result, ok bool, main Result) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n## %s\n\n    %s%s\n", c.Title, map[bool]string{true: "NARTHEX_ACCEPTANCE=1 "}[c.Long], c.Command)
+	paragraph := func(text string) {
+		if text = strings.TrimSpace(text); text != "" {
+			b.WriteString("\n" + text + "\n")
+		}
+	}
+	paragraph(c.About)
+	switch {
+	case !ok:
+		paragraph("Not measured yet.")
+	case r.Problem != "":
+		paragraph("Not measured: " + r.Problem)
+	default:
+		paragraph(circumstances(r, main))
+		paragraph(tableOf(c, r))
+		var lines []string
+		for _, v := range judge(c, r) {
+			lines = append(lines, v.String())
+		}
+		paragraph(strings.Join(lines, "\n"))
+	}
+	paragraph(c.Notes)
+	return b.String()
+}
+
+// circumstances are those of a section, where they are not the page's.
+func circumstances(r, main Result) string {
+	var own []string
+	if r.Commit != main.Commit {
+		own = append(own, "commit "+r.Commit)
+	}
+	if r.Date != main.Date {
+		own = append(own, r.Date)
+	}
+	if r.Machine.String() != main.Machine.String() {
+		own = append(own, r.Machine.String())
+	}
+	if len(own) == 0 {
+		return ""
+	}
+	return "Measured apart: " + strings.Join(own, ", ") + "."
+}
+
+// tableOf is a line for each row and a column for each side that has figures.
+func tableOf(c Comparison, r Result) string {
+	sides := slices.DeleteFunc(slices.Clone(c.Sides), func(s Side) bool {
+		return !slices.ContainsFunc(r.Figures, func(f Figure) bool { return f.Side == s.Side })
+	})
+	var b strings.Builder
+	b.WriteString("|")
+	for _, s := range sides {
+		b.WriteString(" | " + s.Title)
+	}
+	b.WriteString(" |\n|---" + strings.Repeat("|---", len(sides)) + "|\n")
+	for _, row := range r.rows(c) {
+		b.WriteString("| " + row.Title)
+		for _, s := range sides {
+			b.WriteString(" | " + cell(c, r, row, s))
+		}
+		b.WriteString(" |\n")
+	}
+	return b.String()
+}
+
+// cell is a side's figure, and for others than the first how many times better
+// the first is.
+func cell(c Comparison, r Result, row Row, s Side) string {
+	f, ok := r.get(row.Figure, s.Side)
+	if !ok {
+		return ""
+	}
+	text := spreadOf(f.Values).String()
+	if ours, ok := r.get(row.Figure, c.Sides[0].Side); ok && s != c.Sides[0] {
+		text += " · " + ratio(ours, f).times()
+	}
+	return text
+}
