@@ -3,6 +3,9 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
 FUZZTIME   ?= 60s
 ARCH       ?= arm64
+STEPS      ?= 10000
+SEEDS      ?= 5
+SEED       ?= 0
 GO_BUILD    = CGO_ENABLED=0 go build -trimpath -ldflags="-s -w"
 LAMBDA_FLAGS = $(shell sed '/^\#/d' cmd/bootstrap/goflags.txt)
 
@@ -21,6 +24,8 @@ test: ## Go's tests with the race detector, long ones scaled down
 	go test -race -timeout 30m ./test ./... # the package that waits most first
 acceptance: ## the same tests at full size (up to an hour)
 	NARTHEX_ACCEPTANCE=1 go test -count=1 -timeout 60m ./...
+chaos: ## the programs through STEPS faults and pushes, SEEDS seeds; SCENARIO=, SEED= to replay
+	go test -count=1 -v -timeout 3h -parallel 4 -run '^TestChaos$$' ./test/chaos -args -steps $(STEPS) -seeds $(SEEDS) -seed $(SEED) -scenario '$(SCENARIO)'
 lint: ## gofmt, go vet, staticcheck
 	@out=$$(find . -name node_modules -prune -o -name '*.go' -exec gofmt -l {} +); \
 		test -z "$$out" || { echo "not as gofmt writes them:"; echo "$$out"; exit 1; }
@@ -66,4 +71,4 @@ web/node_modules: web/package-lock.json
 clean: ## remove what was built, keep data and caches
 	rm -rf bin dist
 
-.PHONY: help run build dist test acceptance lint vuln fuzz bench size web web-check dashboards deploy-check clients-check clean
+.PHONY: help run build dist test acceptance chaos lint vuln fuzz bench size web web-check dashboards deploy-check clients-check clean

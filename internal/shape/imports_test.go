@@ -80,6 +80,7 @@ var mayImport = map[string][]string{
 	"quota":              {}, // what AWS allows; knows nothing of the rest
 	"test":               {},
 	"test/bench":         {}, // make bench
+	"test/chaos":         {},
 
 	// Wiring.
 	"app":                {everything},
