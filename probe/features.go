@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
+	"time"
 
 	"narthex"
 )
@@ -18,8 +20,24 @@ type Features struct {
 	// opens the socket and tells where the target is. nil if HTTP/3 is not part of
 	// the program.
 	HTTP3 func(config *tls.Config, dial HTTP3Dial) HTTP3Transport
-	// ICMP and Unix say that the place has them: Lambda has neither.
-	ICMP, Unix bool
+	// ICMP opens a socket to send to an address from another, the zero Addr if any
+	// will do, with a hop limit (0 is the system's) and "don't fragment" (whole); nil
+	// if ICMP is not part of the program. AWS Lambda has none.
+	ICMP func(to, from netip.Addr, ttl int, whole bool) (ICMPSocket, error)
+	// Unix says that the place has Unix sockets. AWS Lambda has none to probe.
+	Unix bool
+}
+
+// ICMPSocket sends ICMP messages to one address. A privileged one receives all those
+// that reach the machine; the others have an id that the kernel gives them, and
+// receive what is for it. Receive returns a message in buffer, where it is from and
+// its hop limit, -1 if that is not known.
+type ICMPSocket interface {
+	Send(packet []byte) error
+	Receive(buffer []byte) (packet []byte, from netip.Addr, hopLimit int, err error)
+	SetReadDeadline(time.Time) error
+	Privileged() bool
+	io.Closer
 }
 
 // CELProgram is a compiled expression. Eval returns its value for a decoded JSON
@@ -41,7 +59,7 @@ type HTTP3Transport interface {
 // lacks says why a module can't be used with these features, "" if it can.
 func (f *Features) lacks(m *Module) string {
 	switch {
-	case m.Prober == "icmp" && !f.ICMP:
+	case m.Prober == "icmp" && f.ICMP == nil:
 		return "ICMP is not to be had here (AWS Lambda has none): use a module with prober: tcp, which times the connection, against an open port"
 	case m.Prober == "unix" && !f.Unix:
 		return "Unix sockets are not to be had here: use narthex beside the socket, or prober: tcp if the service listens on a port"

@@ -2,7 +2,9 @@ package probe
 
 import (
 	"context"
+	"errors"
 	"math"
+	"net/netip"
 	"time"
 )
 
@@ -33,17 +35,32 @@ func probeICMP(ctx context.Context, t *trial) error {
 		return err
 	}
 	begun = time.Now()
-	socket, err := openICMP(to.Addr(), from, m)
+	socket, err := openICMP(ctx, t.prober.o.Features.ICMP, to.Addr(), from, m)
 	if err != nil {
 		return err
 	}
 	defer socket.Close()
-	p := newPings(socket, max(m.Packets, 1), m.PayloadSize)
+	p := newPings(socket, to.Addr(), max(m.Packets, 1), m.PayloadSize)
 	seconds.With("setup").Add(time.Since(begun).Seconds())
-	t.log.Debug("Sending echo requests", "to", to.Addr().String(), "packets", len(p.sent), "privileged", socket.privileged)
+	t.log.Debug("Sending echo requests", "to", to.Addr().String(), "packets", len(p.sent), "privileged", socket.Privileged())
 	err = p.run(ctx, m.Interval)
 	p.report(t, seconds)
 	return err
+}
+
+// openICMP opens a socket, and says of one that can't be had what is to be done.
+func openICMP(ctx context.Context, open func(to, from netip.Addr, ttl int, whole bool) (ICMPSocket, error), to, from netip.Addr, m *ICMPModule) (ICMPSocket, error) {
+	socket, err := open(to, from, m.TTL, m.DontFragment)
+	if err == nil {
+		return socket, nil
+	}
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil, failed(PhasePolicy, ReasonUnsupported, "open a socket for ICMP: %w", err)
+	}
+	if reason := reasonOf(ctx, err); reason != ReasonPermission {
+		return nil, failed(PhaseConnect, reason, "open a socket for ICMP: %w", err)
+	}
+	return nil, failed(PhasePolicy, ReasonPermission, "open a socket for ICMP: %w: give this program CAP_NET_RAW, or its group a place in net.ipv4.ping_group_range", err)
 }
 
 // report sets the metrics. Those beyond the exporter's, whose names are those of

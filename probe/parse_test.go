@@ -142,7 +142,7 @@ func differences(b *strings.Builder, path string, want, got reflect.Value) {
 }
 
 func TestDefaultModules(t *testing.T) {
-	all := probe.Features{CEL: func(string) (probe.CELProgram, error) { return nil, nil }, HTTP3: func(*tls.Config, probe.HTTP3Dial) probe.HTTP3Transport { return nil }, ICMP: true, Unix: true}
+	all := probe.Features{CEL: func(string) (probe.CELProgram, error) { return nil, nil }, HTTP3: func(*tls.Config, probe.HTTP3Dial) probe.HTTP3Transport { return nil }, ICMP: openICMP, Unix: true}
 	full, little := probe.DefaultModules(all), probe.DefaultModules(probe.Features{})
 	for _, name := range []string{"http_2xx", "http_post_2xx", "http_3xx", "tcp_connect", "tls_connect", "pop3s_banner", "grpc", "grpc_plain", "ssh_banner",
 		"ssh_banner_extract", "irc_banner", "icmp", "icmp_ttl5", "dns", "dns_tcp", "websocket", "postgresql", "smtp_starttls", "imap_starttls"} {

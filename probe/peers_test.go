@@ -20,7 +20,7 @@ import (
 var onLoopback = probe.Guard{Loopback: true, Private: true}
 
 // here are the features of a program on a laptop, without CEL and HTTP/3.
-var here = probe.Features{ICMP: true, Unix: true}
+var here = probe.Features{ICMP: openICMP, Unix: true}
 
 // runModule makes one probe of target with a module.
 func runModule(t *testing.T, m *probe.Module, target string) *probe.Result {

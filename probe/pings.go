@@ -15,7 +15,8 @@ import (
 // its id, its number and its payload, which are random for each trial: two
 // trials, or two programs, can't take each other's replies for theirs.
 type pings struct {
-	socket    *icmpSocket
+	socket    ICMPSocket
+	to        netip.Addr
 	id, first uint16
 	payload   []byte
 	sent      []time.Time // by number; zero is not sent yet
@@ -26,9 +27,9 @@ type pings struct {
 	refusal   error // what it said
 }
 
-func newPings(s *icmpSocket, n, payloadSize int) *pings {
+func newPings(s ICMPSocket, to netip.Addr, n, payloadSize int) *pings {
 	p := &pings{
-		socket: s, id: uint16(rand.Uint32()), first: uint16(rand.Uint32()),
+		socket: s, to: to, id: uint16(rand.Uint32()), first: uint16(rand.Uint32()),
 		sent: make([]time.Time, n), rtt: make([]time.Duration, n), hopLimit: -1,
 		payload: []byte(icmpText),
 	}
@@ -90,10 +91,24 @@ func (p *pings) slowest() (out time.Duration) {
 	return out
 }
 
+func (p *pings) requestType() byte {
+	if p.to.Is6() {
+		return echoRequest6
+	}
+	return echoRequest4
+}
+
+func (p *pings) replyType() byte {
+	if p.to.Is6() {
+		return echoReply6
+	}
+	return echoReply4
+}
+
 func (p *pings) send(ctx context.Context, n int) error {
-	packet := appendEcho(nil, p.socket.requestType(), p.id, p.first+uint16(n), p.payload)
+	packet := appendEcho(nil, p.requestType(), p.id, p.first+uint16(n), p.payload)
 	p.sent[n] = time.Now()
-	if err := p.socket.send(packet); err != nil {
+	if err := p.socket.Send(packet); err != nil {
 		p.sent[n] = time.Time{}
 		return failed(PhaseRequest, reasonOf(ctx, err), "send an echo request: %w", err)
 	}
@@ -102,7 +117,7 @@ func (p *pings) send(ctx context.Context, n int) error {
 
 // receive waits for a packet. It returns true when none came in time.
 func (p *pings) receive(ctx context.Context, buffer []byte) bool {
-	packet, from, hopLimit, err := p.socket.receive(buffer)
+	packet, from, hopLimit, err := p.socket.Receive(buffer)
 	now := time.Now()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return true
@@ -132,8 +147,8 @@ func (p *pings) refuse(err error) {
 // which. A socket without privileges is given its id by the kernel, which lets no
 // others through.
 func (p *pings) isReply(packet []byte, from netip.Addr) (int, bool) {
-	e, ok := parseEcho(packet, p.socket.replyType())
-	if !ok || from.WithZone("") != p.socket.to.WithZone("") || !bytes.Equal(e.payload, p.payload) || p.socket.privileged && e.id != p.id {
+	e, ok := parseEcho(packet, p.replyType())
+	if !ok || from.WithZone("") != p.to.WithZone("") || !bytes.Equal(e.payload, p.payload) || p.socket.Privileged() && e.id != p.id {
 		return 0, false
 	}
 	i := int(e.seq - p.first)
@@ -143,8 +158,8 @@ func (p *pings) isReply(packet []byte, from netip.Addr) (int, bool) {
 // refused returns what a packet says if it says that one of the requests can't be
 // delivered, "" otherwise.
 func (p *pings) refused(packet []byte) string {
-	what, original := parseICMPError(packet, p.socket.v6())
-	e, ok := parseEcho(original, p.socket.requestType())
+	what, original := parseICMPError(packet, p.to.Is6())
+	e, ok := parseEcho(original, p.requestType())
 	if !ok || e.id != p.id || int(e.seq-p.first) >= len(p.sent) {
 		return ""
 	}

@@ -43,6 +43,7 @@ var mayImport = map[string][]string{
 	// Apart from probe for their weight.
 	"probe/cel":   {},
 	"probe/http3": {},
+	"probe/icmp":  {},
 
 	// Lambda on this machine; the function itself must not link it.
 	"lambda/emulator": {},

@@ -1,4 +1,4 @@
-package probe
+package icmp
 
 import "syscall"
 
@@ -13,8 +13,5 @@ func dontFragment(c syscall.RawConn) error {
 	}); failure != nil {
 		err = failure
 	}
-	if err != nil {
-		return failed(PhaseConnect, ReasonOther, "set dont_fragment: %w", err)
-	}
-	return nil
+	return err
 }
