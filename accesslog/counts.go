@@ -198,7 +198,7 @@ func (c *Counts) Series() []narthex.Series {
 		for _, r := range c.tables[i].rows {
 			out = append(out, c.series(m, r))
 		}
-		slices.SortFunc(out[first:], func(a, b narthex.Series) int {
+		slices.SortStableFunc(out[first:], func(a, b narthex.Series) int {
 			return slices.CompareFunc(a.Labels, b.Labels, compareLabels)
 		})
 	}

@@ -141,7 +141,7 @@ func (p *plan) metric(m Metric, o *Options) (metric, error) {
 		return metric{}, fmt.Errorf("metric %q: %w", m.Name, err)
 	}
 	labels := slices.Clone(m.Labels)
-	slices.SortFunc(labels, func(a, b Label) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(labels, func(a, b Label) int { return strings.Compare(a.Name, b.Name) })
 	check := []narthex.Label{{Name: narthex.MetricName, Value: m.Name}}
 	for _, l := range labels {
 		d, err := p.dimension(l)

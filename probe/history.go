@@ -103,7 +103,7 @@ func (h *History) Records(keep func(*Seen) bool) []Record {
 			out = append(out, Record{r.Last, slices.Clone(r.Failures), slices.Clone(r.Recent)})
 		}
 	}
-	slices.SortFunc(out, func(a, b Record) int {
+	slices.SortStableFunc(out, func(a, b Record) int {
 		return strings.Compare(a.Last.Name+"\x00"+a.Last.Target+"\x00"+a.Last.Module, b.Last.Name+"\x00"+b.Last.Target+"\x00"+b.Last.Module)
 	})
 	return out

@@ -127,7 +127,7 @@ func (m *memory) change(ctx context.Context, current map[string]bool, found map[
 			}
 		}
 	}
-	slices.SortFunc(ended, func(a, b narthex.Series) int { return strings.Compare(a.Labels.String(), b.Labels.String()) })
+	slices.SortStableFunc(ended, func(a, b narthex.Series) int { return strings.Compare(a.Labels.String(), b.Labels.String()) })
 	return ended, err
 }
 

@@ -90,7 +90,7 @@ func (m *metrics) families() []openmetrics.Family {
 			out = append(out, g.family())
 		}
 	}
-	slices.SortFunc(out, func(a, b openmetrics.Family) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(out, func(a, b openmetrics.Family) int { return strings.Compare(a.Name, b.Name) })
 	return out
 }
 
@@ -119,7 +119,7 @@ func (g *gauge) family() openmetrics.Family {
 		f.Metrics = append(f.Metrics, openmetrics.Metric{Labels: ls, Value: v.value})
 	}
 	if len(f.Metrics) > 1 {
-		slices.SortFunc(f.Metrics, func(a, b openmetrics.Metric) int { return strings.Compare(a.Labels.String(), b.Labels.String()) })
+		slices.SortStableFunc(f.Metrics, func(a, b openmetrics.Metric) int { return strings.Compare(a.Labels.String(), b.Labels.String()) })
 	}
 	return f
 }
