@@ -112,7 +112,10 @@ func Open(ctx context.Context, o Options) (*Shards, error) {
 	o.Policy.OpenIDs = o.OpenIDs
 	s := &Shards{o: o, cache: make(map[string]*group), turn: rand.IntN(ledger.Shards), room: newRoom(o.WorkBytes)}
 	s.forget()
-	return s, s.refresh(ctx)
+	if err := s.refresh(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // Groups returns how many values of the store the totals are spread over.

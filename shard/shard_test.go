@@ -281,3 +281,18 @@ func TestLookup(t *testing.T) {
 		t.Errorf("another identity knows it: %v %v", ok, err)
 	}
 }
+
+// away is a store that can't be reached.
+type away struct{ state.Store }
+
+func (away) Load(context.Context, string) (state.Entry, error) {
+	return state.Entry{}, errors.New("it does not answer")
+}
+
+// A ledger whose store is away is none: who keeps what Open returns would go on
+// with one that knows no groups.
+func TestOpenWithoutItsStore(t *testing.T) {
+	if s, err := shard.Open(t.Context(), shard.Options{Store: away{}}); s != nil || narthex.KindOf(err) != narthex.Unavailable {
+		t.Errorf("%v, %v", s, err)
+	}
+}

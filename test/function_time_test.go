@@ -183,6 +183,9 @@ func TestFunctionDeadline(t *testing.T) {
 			t.Errorf("a push: %d %s after %v, want %d", code, text, took, want)
 		}
 	}
+	store.set(true) // at a cold start
+	push("deadline-1", http.StatusServiceUnavailable)
+	store.set(false)
 	push("deadline-1", http.StatusOK)
 	store.set(true)
 	push("deadline-3", http.StatusServiceUnavailable)
@@ -229,7 +232,7 @@ func TestFunctionDeadline(t *testing.T) {
 	sink.set(false)
 	direct.writes(map[string]float64{"deadline_total": 3})
 	if n := strings.Count(direct.out.String(), "Init Duration"); n != 1 {
-		t.Errorf("there were %d cold starts: it was killed", n)
+		t.Errorf("there were %d cold starts: it was killed\n%s", n, direct.out.String())
 	}
 }
 
