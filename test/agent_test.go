@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,55 +22,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 )
-
-// debian is a Prometheus of Debian, with its process.
-type debian struct {
-	base    string
-	process *os.Process
-}
-
-// startDebian starts one with the configuration, as a receiver of remote write.
-func startDebian(t testing.TB, config string) debian {
-	t.Helper()
-	path, err := exec.LookPath("prometheus")
-	if err != nil {
-		t.Fatal("this test needs prometheus: apt-get install prometheus")
-	}
-	dir := t.TempDir()
-	file := filepath.Join(dir, "config.yml")
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	addr := freePort(t)
-	cmd := exec.Command(path, prometheusArgs(dir, file, addr)...)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGCONT)
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	eventually(t, "prometheus is ready", func() bool {
-		resp, err := http.Get("http://" + addr + "/-/ready")
-		if err != nil {
-			return false
-		}
-		resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
-	})
-	return debian{"http://" + addr, cmd.Process}
-}
-
-func freePort(t testing.TB) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
-}
 
 // gate is a port before a receiver that can be closed.
 type gate struct {
@@ -156,7 +106,7 @@ func destinations(t testing.TB, base string) map[string]map[string]any {
 func TestAgent(t *testing.T) {
 	target := httptest.NewServer(&longLived{})
 	defer target.Close()
-	old := startDebian(t, windowConfig)
+	old := startPrometheus(t, windowConfig)
 	fresh := inProcess(t, 0)
 	door := newGate(t, fresh.base)
 	s := newServer(t, fmt.Sprintf(`
@@ -282,22 +232,14 @@ func bySeries(t testing.TB, base, expr string) map[string][]string {
 	return out
 }
 
-// TestScrapeAsPrometheus: the same target, scraped by Prometheus and by narthex,
-// gives the same series.
-func TestScrapeAsPrometheus(t *testing.T) {
-	for name, open := range map[string]bool{"text": false, "OpenMetrics": true} {
-		t.Run(name, func(t *testing.T) {
-			mine, theirs := httptest.NewServer(&longLived{openText: open}), httptest.NewServer(&longLived{openText: open})
-			defer mine.Close()
-			defer theirs.Close()
-			const job = `
-scrape_configs:
-  - job_name: w
+// scrapeJob is one of the jobs that TestScrapeAsPrometheus has both do.
+const scrapeJob = `
+  - job_name: %[1]s
     scrape_interval: 1s
     scrape_timeout: 1s
-    honor_labels: %t
+    honor_labels: %[2]t
     params: {module: [a]}
-    static_configs: [{targets: ["%s"], labels: {env: test}}]
+    static_configs: [{targets: ["%[3]s"], labels: {env: %[1]s}}]
     relabel_configs:
       - {source_labels: [env, __param_module], separator: "-", target_label: both}
       - {source_labels: [__address__], modulus: 1, action: hashmod, target_label: shard}
@@ -306,48 +248,67 @@ scrape_configs:
       - {source_labels: [place], regex: (.+), target_label: place_of, replacement: "in $1"}
       - {regex: place, action: labeldrop}
 `
-			for _, honor := range []bool{false, true} {
-				p := startDebian(t, fmt.Sprintf(job, honor, strings.TrimPrefix(theirs.URL, "http://")))
-				s := newServer(t, fmt.Sprintf(job, honor, strings.TrimPrefix(mine.URL, "http://")))
-				series := func(base string) []string {
-					var keys []string
-					for key, points := range bySeries(t, base, `last_over_time({__name__=~"work.*|temp.*|took.*|size.*|sometimes|up|scrape_samples.*|scrape_series.*|scrape_duration.*"}[1m])`) {
-						if !strings.HasPrefix(key, "work") && !strings.HasPrefix(key, "took") && !strings.HasPrefix(key, "some") && !strings.HasPrefix(key, "scrape_") {
-							key += " = " + points[0][strings.Index(points[0], " ")+1:]
-						}
-						keys = append(keys, key)
-					}
-					slices.Sort(keys)
-					return keys
-				}
-				for _, base := range []string{p.base, s.url()} {
-					eventually(t, "it was scraped some times", func() bool {
-						r := query(t, base, `count_over_time(up[1m])`, time.Time{})
-						if len(r) != 1 {
-							return false
-						}
-						n, err := strconv.Atoi(r[0].Value.v)
-						return err == nil && n >= 6
-					})
-				}
-				// A scrape that took too long on a busy machine is not the last one.
-				d := "nothing was compared"
-				t.Cleanup(func() {
-					if d != "" {
-						t.Logf("honor_labels %t (-Prometheus +narthex):\n%s", honor, d)
-					}
-				})
-				eventually(t, "both have the same series", func() bool {
-					want := series(p.base)
-					d = cmp.Diff(want, series(s.url()))
-					return d == "" && len(want) >= 14
-				})
-				// A series that is gone ends at once, not after five minutes.
-				for _, base := range []string{p.base, s.url()} {
-					eventually(t, "a series that is gone is seen to be", func() bool { return len(query(t, base, "sometimes", time.Time{})) == 0 })
-				}
+
+// TestScrapeAsPrometheus: the same targets, scraped by Prometheus and by narthex,
+// give the same series.
+func TestScrapeAsPrometheus(t *testing.T) {
+	t.Parallel()
+	theirs, mine := "scrape_configs:", "scrape_configs:"
+	var jobs []string
+	for format, open := range map[string]bool{"text": false, "openmetrics": true} {
+		for honor, name := range map[bool]string{true: format + "_honor", false: format} {
+			jobs = append(jobs, name)
+			for _, config := range []*string{&theirs, &mine} {
+				target := httptest.NewServer(&longLived{openText: open})
+				t.Cleanup(target.Close)
+				*config += fmt.Sprintf(scrapeJob, name, honor, strings.TrimPrefix(target.URL, "http://"))
 			}
+		}
+	}
+	p, s := startPrometheus(t, theirs), newServer(t, mine)
+	for _, job := range jobs {
+		t.Run(job, func(t *testing.T) { scrapedAlike(t, job, p.base, s.url()) })
+	}
+}
+
+// scrapedAlike waits until both have the same series of a job.
+func scrapedAlike(t *testing.T, job, prom, narthex string) {
+	series := func(base string) []string {
+		var keys []string
+		for key, points := range bySeries(t, base, `last_over_time({env="`+job+`",__name__=~"work.*|temp.*|took.*|size.*|sometimes|up|scrape_samples.*|scrape_series.*|scrape_duration.*"}[1m])`) {
+			if !strings.HasPrefix(key, "work") && !strings.HasPrefix(key, "took") && !strings.HasPrefix(key, "some") && !strings.HasPrefix(key, "scrape_") {
+				key += " = " + points[0][strings.Index(points[0], " ")+1:]
+			}
+			keys = append(keys, key)
+		}
+		slices.Sort(keys)
+		return keys
+	}
+	for _, base := range []string{prom, narthex} {
+		eventually(t, "it was scraped some times", func() bool {
+			r := query(t, base, `count_over_time(up{env="`+job+`"}[1m])`, time.Time{})
+			if len(r) != 1 {
+				return false
+			}
+			n, err := strconv.Atoi(r[0].Value.v)
+			return err == nil && n >= 6
 		})
+	}
+	// A scrape that took too long on a busy machine is not the last one.
+	d := "nothing was compared"
+	t.Cleanup(func() {
+		if d != "" {
+			t.Logf("-Prometheus +narthex:\n%s", d)
+		}
+	})
+	eventually(t, "both have the same series", func() bool {
+		want := series(prom)
+		d = cmp.Diff(want, series(narthex))
+		return d == "" && len(want) >= 14
+	})
+	// A series that is gone ends at once, not after five minutes.
+	for _, base := range []string{prom, narthex} {
+		eventually(t, "a series that is gone is seen to be", func() bool { return len(query(t, base, `sometimes{env="`+job+`"}`, time.Time{})) == 0 })
 	}
 }
 

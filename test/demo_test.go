@@ -3,7 +3,6 @@ package test
 import (
 	"bytes"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,12 +15,7 @@ import (
 
 // TestDemo looks for each thing that the invented shop is to show.
 func TestDemo(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := ln.Addr().String()
-	ln.Close()
+	address := freePort(t)
 	tmp := t.TempDir()
 	cmd := exec.Command(program(t), "serve", "--demo", "--listen", address)
 	cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
@@ -32,13 +26,7 @@ func TestDemo(t *testing.T) {
 	}
 	t.Cleanup(func() { cmd.Process.Kill() })
 	base := "http://" + address
-	eventually(t, "it is ready", func() bool {
-		resp, err := http.Get(base + "/-/ready")
-		if err == nil {
-			resp.Body.Close()
-		}
-		return err == nil && resp.StatusCode == http.StatusOK
-	})
+	ready(t, "it", base+"/-/ready")
 	for _, expr := range []string{
 		"orders_total > 0", "checkout_seconds_count > 0", `queue_length{service="mail"}`, "legacy_jobs_total > 0", "backup_bytes",
 		`http_requests_total{route="/articles/{id}"} > 0`, "probe_success == 1", "probe_success == 0", "narthex_ledger_duplicates_total",

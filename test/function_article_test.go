@@ -18,7 +18,7 @@ import (
 // up what ends in _total. A real Prometheus has the right totals and rates, and no
 // series of any one sender.
 func TestFunctionArticle(t *testing.T) {
-	store := prometheus(t, "global: {}\n", "--web.enable-remote-write-receiver")
+	store := startPrometheus(t, "global: {}\n").base
 	c := newAccount(t, `
 scrape_interval: 1s
 ledger: {state: "s3://narthex-test/article"}

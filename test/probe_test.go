@@ -87,7 +87,7 @@ func TestProbesOnASchedule(t *testing.T) {
 // Without a store, probes arrive at a real Prometheus by remote write.
 func TestProbesByRemoteWrite(t *testing.T) {
 	site := newProbedSite(t)
-	prom := prometheus(t, "", "--web.enable-remote-write-receiver")
+	prom := startPrometheus(t, "").base
 	newServer(t, fmt.Sprintf("storage: none\nscrape_interval: 1s\nremote_write: [{url: %q}]\nprobes: {every: 1s, targets: [{name: shop, target: %q}]}\n", prom+"/api/v1/write", site.URL))
 	eventually(t, "three probes and their count have arrived", func() bool {
 		return len(query(t, prom, `count_over_time(probe_success{name="shop"}[1h]) >= 3 and on (name) probe_all_success_count >= 3`, time.Time{})) == 1
@@ -110,7 +110,7 @@ probes:
 	if code != 0 {
 		t.Fatalf("exit %d: %s", code, job)
 	}
-	prom := prometheus(t, "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"+job)
+	prom := startPrometheus(t, "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"+job).base
 	eventually(t, "the targets are discovered", func() bool {
 		resp, err := http.Get(prom + "/api/v1/targets")
 		if err != nil {
@@ -125,7 +125,7 @@ probes:
 	if code != 0 {
 		t.Fatalf("exit %d: %s", code, job)
 	}
-	prom = prometheus(t, "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"+job)
+	prom = startPrometheus(t, "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"+job).base
 	eventually(t, "both have a verdict", func() bool { return len(query(t, prom, "probe_success", time.Time{})) == 2 })
 	for instance, want := range map[string]string{site.URL: "1", site.URL + "/down": "0"} {
 		r := query(t, prom, fmt.Sprintf(`probe_success{job="probe",instance=%q,module="http_2xx",region="us-west-2"}`, instance), time.Time{})

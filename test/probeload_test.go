@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
-	"net"
-	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -91,7 +88,7 @@ func scheduledProbes(targets []string, every time.Duration) string {
 // the processes of both and Prometheus's address.
 func referenceProbes(t *testing.T, targets []string, every time.Duration) (exporter, prom int, base string) {
 	t.Helper()
-	probing, storing, dir := freeAddress(t), freeAddress(t), t.TempDir()
+	probing, storing, dir := freePort(t), freePort(t), t.TempDir()
 	modules := filepath.Join(dir, "blackbox.yml")
 	if err := os.WriteFile(modules, []byte("modules: {http_2xx: {prober: http, http: {preferred_ip_protocol: ip4}}}\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -104,16 +101,9 @@ func referenceProbes(t *testing.T, targets []string, every time.Duration) (expor
 	if err := os.WriteFile(file, fmt.Appendf(nil, "global: {scrape_interval: %v, scrape_timeout: %v}\n%s", every, min(every, 10*time.Second), job), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	exporter = background(t, "prometheus-blackbox-exporter", "--config.file", modules, "--web.listen-address", probing)
-	prom = background(t, "prometheus", prometheusArgs(dir, file, storing)...)
-	eventually(t, "prometheus is ready", func() bool {
-		resp, err := http.Get("http://" + storing + "/-/ready")
-		if err != nil {
-			return false
-		}
-		resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
-	})
+	exporter = background(t, "prometheus-blackbox-exporter", "--config.file", modules, "--web.listen-address", probing).Pid
+	prom = background(t, "prometheus", prometheusArgs(dir, file, storing)...).Pid
+	ready(t, "prometheus", "http://"+storing+"/-/ready")
 	return exporter, prom, "http://" + storing
 }
 
@@ -151,40 +141,6 @@ func lateness(t *testing.T, s *server, every time.Duration, least int) []time.Du
 	}
 	slices.Sort(late)
 	return late
-}
-
-// freeAddress returns an address that nothing listens on.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
-}
-
-// background starts a program until the test ends and returns its process id.
-func background(t testing.TB, name string, args ...string) int {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Fatalf("this test needs %s: apt-get install %s", name, name)
-	}
-	cmd := exec.Command(path, args...)
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-		if t.Failed() {
-			t.Logf("%s said:\n%s", name, said.Bytes()[:min(said.Len(), 4000)])
-		}
-	})
-	return cmd.Process.Pid
 }
 
 // usage is what a process has used.

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -76,15 +75,8 @@ type server struct {
 // newServer starts a narthex with the configuration, on a free port.
 func newServer(t testing.TB, config string) *server {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &server{t: t, dir: t.TempDir(), addr: ln.Addr().String()}
-	ln.Close()
-	if err := os.WriteFile(filepath.Join(s.dir, "narthex.yml"), []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	s := &server{t: t, dir: t.TempDir(), addr: freePort(t)}
+	writeFile(t, filepath.Join(s.dir, "narthex.yml"), config)
 	s.start()
 	t.Cleanup(func() {
 		if s.cmd != nil {

@@ -2,53 +2,14 @@ package test
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
 )
-
-// prometheus starts Debian's Prometheus with the configuration and returns its
-// address.
-func prometheus(t *testing.T, config string, args ...string) string {
-	t.Helper()
-	path, err := exec.LookPath("prometheus")
-	if err != nil {
-		t.Fatal("this test needs the prometheus server: apt-get install prometheus")
-	}
-	dir := t.TempDir()
-	file := filepath.Join(dir, "prometheus.yml")
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := ln.Addr().String()
-	ln.Close()
-	cmd := exec.Command(path, append(args, "--config.file", file, "--storage.tsdb.path", filepath.Join(dir, "data"), "--web.listen-address", addr)...)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	eventually(t, "prometheus is ready", func() bool {
-		resp, err := http.Get("http://" + addr + "/-/ready")
-		if err != nil {
-			return false
-		}
-		resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
-	})
-	return "http://" + addr
-}
 
 // What narthex writes for a counter that was pushed in pieces is what a
 // Prometheus scrapes from one long-lived process that holds the same total:
@@ -60,10 +21,10 @@ func TestSamplesAreThoseOfAScrape(t *testing.T) {
 		fmt.Fprintf(w, "# TYPE work_total counter\nwork_total %d\n", total.Load())
 	}))
 	defer process.Close()
-	prom := prometheus(t, fmt.Sprintf(`
+	prom := startPrometheus(t, fmt.Sprintf(`
 global: {scrape_interval: 1s}
 scrape_configs: [{job_name: work, static_configs: [{targets: [%q]}]}]
-`, process.Listener.Addr()))
+`, process.Listener.Addr())).base
 	s := newServer(t, "scrape_interval: 1s\n")
 
 	scraped := func() []point { return samples(t, prom, "work_total") }

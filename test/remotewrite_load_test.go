@@ -20,8 +20,6 @@ import (
 	"narthex/remotewrite"
 )
 
-func replaceDir(config, dir string) string { return strings.ReplaceAll(config, "DIR", dir) }
-
 func remoteClient(t testing.TB, url string, change func(*remotewrite.Options)) *remotewrite.Client {
 	t.Helper()
 	o := remotewrite.Options{URL: url, Logger: slog.New(slog.DiscardHandler)}

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -52,24 +51,24 @@ func startReceiver() map[string]func(t testing.TB) receiver {
 		"Prometheus 3, no window": func(t testing.TB) receiver { return inProcess(t, 0) },
 		"Prometheus 3, 1h window": func(t testing.TB) receiver { return inProcess(t, time.Hour) },
 		"Prometheus of Debian": func(t testing.TB) receiver {
-			base := serverProcess(t, "prometheus", "/-/ready", windowConfig, prometheusArgs)
+			base := startPrometheus(t, windowConfig).base
 			return receiver{write: base + "/api/v1/write", base: base, refuses: true}
 		},
 		"VictoriaMetrics": victoria,
 	}
 	if path := os.Getenv("NARTHEX_PROMETHEUS3"); path != "" {
 		all["Prometheus 3 server"] = func(t testing.TB) receiver {
-			base := serverProcess(t, path, "/-/ready", windowConfig, prometheusArgs)
+			base := startPeer(t, path, "/-/ready", windowConfig, prometheusArgs).base
 			return receiver{write: base + "/api/v1/write", base: base, refuses: true, native: true}
 		}
 	}
 	if path := os.Getenv("NARTHEX_MIMIR"); path != "" {
 		all["Mimir"] = func(t testing.TB) receiver {
-			base := serverProcess(t, path, "/ready", mimirConfig, func(dir, file, addr string) []string {
+			p := startPeer(t, path, "/ready", mimirConfig, func(dir, file, addr string) []string {
 				_, port, _ := net.SplitHostPort(addr)
 				return []string{"-config.file", file, "-server.http-listen-port", port}
 			})
-			return receiver{write: base + "/api/v1/push", base: base + "/prometheus", refuses: true, native: true}
+			return receiver{write: p.base + "/api/v1/push", base: p.base + "/prometheus", refuses: true, native: true}
 		}
 	}
 	return all
@@ -94,70 +93,15 @@ limits: {out_of_order_time_window: 1h, native_histograms_ingestion_enabled: true
 usage_stats: {enabled: false}
 `
 
-func prometheusArgs(dir, file, addr string) []string {
-	return []string{"--config.file", file, "--storage.tsdb.path", filepath.Join(dir, "data"), "--web.listen-address", addr, "--web.enable-remote-write-receiver", "--log.level", "error"}
-}
-
-// serverProcess starts a server on a free port and returns its address once it
-// is ready.
-func serverProcess(t testing.TB, name, ready, config string, args func(dir, file, addr string) []string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Fatalf("this test needs %s: apt-get install %s", name, filepath.Base(name))
-	}
-	dir, err := os.MkdirTemp("", "narthex-receiver-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(dir, "config.yml")
-	if err := os.WriteFile(file, []byte(replaceDir(config, dir)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := ln.Addr().String()
-	ln.Close()
-	log, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(path, args(dir, file, addr)...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-		log.Close()
-		if text, err := os.ReadFile(log.Name()); err == nil && t.Failed() {
-			t.Logf("%s said at the end:\n%s", name, text[max(0, len(text)-2000):])
-		}
-		os.RemoveAll(dir)
-	})
-	eventually(t, name+" is ready", func() bool {
-		resp, err := http.Get("http://" + addr + ready)
-		if err != nil {
-			return false
-		}
-		resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
-	})
-	return "http://" + addr
-}
-
 // victoria starts VictoriaMetrics, which shows new samples after a second or so
 // unless it is asked to at once.
 func victoria(t testing.TB) receiver {
-	base := serverProcess(t, "victoria-metrics", "/health", "", func(dir, _, addr string) []string {
+	p := startPeer(t, "victoria-metrics", "/health", "", func(dir, _, addr string) []string {
 		return []string{"-storageDataPath", filepath.Join(dir, "data"), "-httpListenAddr", addr, "-retentionPeriod", "1", "-search.latencyOffset", "0s", "-search.disableCache",
 			"-search.maxStalenessInterval", "5m", "-graphiteListenAddr", "", "-opentsdbListenAddr", "", "-loggerLevel", "ERROR"}
 	})
-	return receiver{write: base + "/api/v1/write", base: base, visible: func(t testing.TB) {
-		resp, err := http.Get(base + "/internal/force_flush")
+	return receiver{write: p.base + "/api/v1/write", base: p.base, visible: func(t testing.TB) {
+		resp, err := http.Get(p.base + "/internal/force_flush")
 		if err != nil {
 			t.Fatal(err)
 		}

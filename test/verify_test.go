@@ -58,7 +58,7 @@ func TestVerify(t *testing.T) {
 	noWindow := found{verify.OutOfOrder: "no", verify.SortsRequests: "lost without a word", verify.SaysOutOfOrder: `400 "out of order sample…`}
 	window := found{verify.OutOfOrder: "about 1h", verify.SortsRequests: "yes"}
 	starts := map[string]func(testing.TB) receiver{"Prometheus of Debian, no window": func(t testing.TB) receiver {
-		base := serverProcess(t, "prometheus", "/-/ready", "{}\n", prometheusArgs)
+		base := startPrometheus(t, "{}\n").base
 		return receiver{write: base + "/api/v1/write", base: base}
 	}, "narthex": func(t testing.TB) receiver {
 		s := newServer(t, "utf8_names: true\n")

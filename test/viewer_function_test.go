@@ -23,7 +23,7 @@ func TestViewerFunction(t *testing.T) {
 
 // People sign in and read another Prometheus, and any instance knows them.
 func viewerFunctionPeople(t *testing.T, zip string) {
-	upstream := prometheus(t, "scrape_configs: []\n", "--web.enable-remote-write-receiver")
+	upstream := startPrometheus(t, "scrape_configs: []\n").base
 	p := newProvider(t)
 	token, element := makeToken(t, "--name", "grafana", "--scope", "query")
 	config := fmt.Sprintf(`

@@ -29,7 +29,7 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 // Prometheus through narthex, which alone has its credentials; the embedded store
 // is beside it, and pushes go there.
 func TestQueryThroughTheProxy(t *testing.T) {
-	upstream := prometheus(t, "scrape_configs: []\n", "--web.enable-remote-write-receiver", "--web.enable-admin-api", "--web.enable-lifecycle")
+	upstream := startPrometheus(t, "scrape_configs: []\n", "--web.enable-admin-api", "--web.enable-lifecycle").base
 	token, element := makeToken(t, "--name", "grafana", "--scope", "query")
 	pusher, pushes := makeToken(t, "--name", "shop")
 	s := newServer(t, fmt.Sprintf("scrape_interval: 1s\nquery: {url: %q, name: prom}\nremote_write: [{url: %q}]\nauth:\n  tokens:\n%s%s", upstream, upstream+"/api/v1/write", element, pushes))
@@ -149,7 +149,7 @@ func checkClient(ctx context.Context, t *testing.T, prom v1.API) {
 
 // Without a store of its own, narthex shows another's.
 func TestPageWithoutAStore(t *testing.T) {
-	upstream := prometheus(t, "scrape_configs: []\n", "--web.enable-remote-write-receiver")
+	upstream := startPrometheus(t, "scrape_configs: []\n").base
 	s := newServer(t, fmt.Sprintf("scrape_interval: 1s\nstorage: none\nquery: {url: %q}\nremote_write: [{url: %q}]\n", upstream, upstream+"/api/v1/write"))
 	s.push(`{"counters":[{"name":"orders_total","add":3}]}`)
 	eventually(t, "the counter is there", func() bool { return s.value("orders_total") == "3" })

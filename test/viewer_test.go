@@ -15,7 +15,7 @@ func TestViewer(t *testing.T) {
 // The same page below a path, over another Prometheus behind the proxy: what the
 // lens says rests on standard queries alone.
 func TestViewerElsewhere(t *testing.T) {
-	other := prometheus(t, "", "--web.enable-remote-write-receiver", "--enable-feature=native-histograms")
+	other := startPrometheus(t, "", "--enable-feature=native-histograms").base
 	s := newServer(t, "scrape_interval: 1s\nremote_write: [{url: "+other+"/api/v1/write}]\nquery: [{name: other, url: "+other+"}]\n")
 	browse(t, s.url()+"/backends/other/", "^(an empty store|push the rest|histograms:|three updates|markup)")
 }

@@ -264,11 +264,11 @@ func TestWriteNode(t *testing.T) {
 func TestWritePrometheus(t *testing.T) {
 	s := newServer(t, "")
 	targets := filepath.Join(t.TempDir(), "self.json") // where it is is known once it runs
-	prom := prometheus(t, fmt.Sprintf(`
+	prom := startPrometheus(t, fmt.Sprintf(`
 global: {scrape_interval: 1s}
 scrape_configs: [{job_name: self, file_sd_configs: [{files: [%q]}]}]
 remote_write: [{url: %q}]
-`, targets, s.url()+"/api/v1/write"))
+`, targets, s.url()+"/api/v1/write")).base
 	if err := os.WriteFile(targets, fmt.Appendf(nil, `[{"targets": [%q]}]`, strings.TrimPrefix(prom, "http://")), 0o600); err != nil {
 		t.Fatal(err)
 	}
