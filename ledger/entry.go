@@ -5,9 +5,11 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"narthex"
+	"narthex/internal/message"
 )
 
 // ID names an entry: a hash of its sender's identity and of the id that the
@@ -59,7 +61,7 @@ func NewEntry(b *narthex.Batch) (*Entry, error) {
 		ID:       NewID(b.Identity, b.ID),
 		Digest:   b.Digest,
 		Received: b.Received.UnixMilli(),
-		group:    b.Group,
+		group:    ownGroup(b.Group),
 		lateness: min(b.Lateness, maxLateness).Milliseconds(),
 		items:    make([]item, 0, len(b.Series)),
 	}
@@ -73,6 +75,7 @@ func NewEntry(b *narthex.Batch) (*Entry, error) {
 		return nil, narthex.Errorf(narthex.Invalid, "a batch without the time of its arrival can't be entered")
 	}
 	var buf []byte
+	own := make(texts)
 	for _, s := range b.Series {
 		if err := check(s, b.Group != nil); err != nil {
 			return nil, narthex.Errorf(narthex.Invalid, "series %s: %w", s.Labels, err)
@@ -88,10 +91,45 @@ func NewEntry(b *narthex.Batch) (*Entry, error) {
 		}
 		if s.As == narthex.AsSample && b.Group == nil {
 			it.exemplars = s.Exemplars
+		} else {
+			it.family, it.unit, it.help = own.of(s.Family), own.of(s.Unit), own.of(s.Help)
 		}
 		e.items = append(e.items, it)
 	}
 	return e, nil
+}
+
+// maxHelp is how many bytes of a help text, a unit or a family's name are kept.
+const maxHelp = 1 << 10
+
+// texts are the texts of an entry that the totals keep, each once. They are copies:
+// what came in may share the memory of a whole body, which would stay as long as
+// the totals do.
+type texts map[string]string
+
+func (t texts) of(s string) string {
+	if s == "" {
+		return ""
+	}
+	s = message.Clip(s, maxHelp)
+	kept, known := t[s]
+	if !known {
+		kept = strings.Clone(s)
+		t[kept] = kept
+	}
+	return kept
+}
+
+// ownGroup returns a copy of what the group is called, for the same reason.
+func ownGroup(g *narthex.Group) *narthex.Group {
+	if g == nil {
+		return nil
+	}
+	own := *g
+	if ls, err := narthex.ParseKey(string(g.Labels.AppendKey(nil))); err == nil {
+		own.Labels = ls
+	}
+	return &own
 }
 
 func check(s narthex.Series, grouped bool) error {
@@ -109,6 +147,8 @@ func check(s narthex.Series, grouped bool) error {
 			return errors.New("some of its samples are histograms, some are not")
 		case h != nil && s.As == narthex.AsGauge && !grouped:
 			return errors.New("a histogram can't be set as a gauge")
+		case h != nil && grouped && len(h.Positive.Counts)+len(h.Negative.Counts) > mostBuckets:
+			return fmt.Errorf("a histogram of %d buckets, the limit is %d", len(h.Positive.Counts)+len(h.Negative.Counts), mostBuckets)
 		case h != nil && s.As == narthex.AsDelta:
 			if err := checkHistogram(h); err != nil {
 				return fmt.Errorf("an increment by %w", err)

@@ -15,6 +15,8 @@ const (
 	minSchema  = -4
 	maxSchema  = 8
 	maxBuckets = 160
+	// mostBuckets bounds a histogram that a group keeps as it came.
+	mostBuckets = 10 * maxBuckets
 )
 
 // checkHistogram says what is wrong with an increment.

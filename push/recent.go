@@ -47,9 +47,12 @@ func newRecent(limit int) *recent {
 func (q *recent) add(k *kept) {
 	k.times = 1
 	k.received = k.received.UTC()
+	k.key.name = strings.Clone(k.key.name) // it may share the memory of a whole body
 	if r := k.receipt; r != nil {
 		short := *r
-		short.ID = strings.Clone(r.ID) // it may share the memory of a whole body
+		if short.ID != "" {
+			short.ID = k.key.name
+		}
 		short.Rejected = clipped(r.Rejected, r.refused, 20)
 		k.receipt = &short
 	}

@@ -24,7 +24,7 @@ var mayImport = map[string][]string{
 	"accesslog":   {".", "emf", "internal/gunzip"},
 
 	// What stands between a door and a store.
-	"ledger":   {".", "state", "internal/stats"},
+	"ledger":   {".", "state", "internal/message", "internal/stats"},
 	"shard":    {".", "ledger", "state"},
 	"queue":    {".", "ledger", "shard", "internal/aws"},
 	"state":    {".", "internal/aws"},
