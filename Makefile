@@ -40,9 +40,9 @@ fuzz: ## each fuzz target for FUZZTIME (60s)
 			echo "$$dir $$target"; \
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$dir"; \
 		done; done
-bench: web/node_modules ## benchmarks with allocations, and the page in a browser
-	go test -run '^$$' -bench . -benchmem ./...
-	cd web && npm run bench
+bench: ## all comparisons with others, into docs/benchmarks.md (some 20 minutes; BENCH="-only push" for some, -long, -quick)
+	-@test -d web/node_modules || $(MAKE) web/node_modules
+	go run ./test/bench $(BENCH)
 size: ## what the Lambda function links and weighs, against its budget
 	go test -count=1 -v -run '^TestBootstrap' ./internal/shape
 web: web/node_modules ## build the viewer into viewer/dist

@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -211,7 +212,8 @@ func TestSparseCost(t *testing.T) {
 				l, v := tickOf(s, epoch.Add(at+interval).UnixMilli(), p)
 				n += len(l) + len(v)
 			}
-			t.Logf("%d samples, dense would be %d: 1/%.1f", n, dense, float64(dense)/float64(n))
+			t.Attr("narthex_samples", strconv.Itoa(n))
+			t.Attr("scraped_samples", strconv.Itoa(dense))
 			if n > c.most {
 				t.Errorf("%d samples, want at most %d", n, c.most)
 			}

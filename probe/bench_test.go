@@ -48,13 +48,14 @@ func BenchmarkBesideTheExporter(b *testing.B) {
 	if err := os.WriteFile(file, fmt.Appendf(nil, benchModules, ca.file), 0o600); err != nil {
 		b.Fatal(err)
 	}
+	sides := []side{{"narthex", helper}, {"exporter", exporter("prometheus-blackbox-exporter")}}
+	if newer := os.Getenv("NARTHEX_BLACKBOX"); newer != "" {
+		sides = append(sides, side{"newer", exporter(newer)})
+	}
 	for _, protocol := range []string{"http", "https"} {
-		for name, start := range map[string]func() (string, int){
-			"narthex":  func() (string, int) { return helper(b, file) },
-			"exporter": func() (string, int) { return exporter(b, file) },
-		} {
-			b.Run(protocol+"/"+name, func(b *testing.B) {
-				base, pid := start()
+		for _, s := range sides {
+			b.Run(protocol+"/"+s.name, func(b *testing.B) {
+				base, pid := s.start(b, file)
 				ask := base + "/probe?module=http_2xx&target=" + url.QueryEscape(targets[protocol])
 				for range 20 {
 					get(b, ask)
@@ -63,11 +64,17 @@ func BenchmarkBesideTheExporter(b *testing.B) {
 				for b.Loop() {
 					get(b, ask)
 				}
-				b.ReportMetric(float64((cpu(b, pid)-before).Microseconds())/float64(b.N), "cpu-µs/probe")
+				b.ReportMetric(float64((cpu(b, pid)-before).Microseconds())/float64(b.N), "cpu_µs")
 				b.ReportMetric(memory(b, pid), "MiB")
 			})
 		}
 	}
+}
+
+// A side is a process that answers /probe.
+type side struct {
+	name  string
+	start func(b *testing.B, modules string) (base string, pid int)
 }
 
 func benchTargets(b *testing.B, ca *authority) map[string]string {
@@ -137,12 +144,13 @@ func TestHelperProcess(t *testing.T) {
 	time.Sleep(10 * time.Minute) // until it is killed
 }
 
-func exporter(b *testing.B, modules string) (base string, pid int) {
+// exporter starts a blackbox exporter.
+func exporter(path string) func(*testing.B, string) (string, int) {
+	return func(b *testing.B, modules string) (string, int) { return startExporter(b, path, modules) }
+}
+
+func startExporter(b *testing.B, path, modules string) (base string, pid int) {
 	b.Helper()
-	path := os.Getenv("NARTHEX_BLACKBOX")
-	if path == "" {
-		path = "prometheus-blackbox-exporter"
-	}
 	address := nobody(b)
 	cmd := exec.Command(path, "--config.file="+modules, "--web.listen-address="+address, "--log.level=error")
 	if err := cmd.Start(); err != nil {

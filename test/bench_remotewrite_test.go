@@ -51,7 +51,11 @@ func BenchmarkSend(b *testing.B) {
 		b.Run(v.String(), func(b *testing.B) {
 			dir := walOf(b)
 			var ours, theirs []cost
-			for range benchRounds {
+			rounds := benchRounds
+			if testing.Short() {
+				rounds = 1
+			}
+			for range rounds {
 				ours = append(ours, sendNarthex(b, v))
 				theirs = append(theirs, sendPrometheus(b, v, dir))
 			}

@@ -219,6 +219,14 @@ func TestFunctionFleet(t *testing.T) {
 	if c.dead.Len() > 0 || killed == 0 || mapping.Stats().Twice == 0 || int(most.Load()) < instances*3/4 {
 		t.Errorf("%d messages are dead, %d instances were killed, %d batches came twice, %d instances at a time", c.dead.Len(), killed, mapping.Stats().Twice, most.Load())
 	}
+	figure(t, "increments", float64(pushes*perPush))
+	figure(t, "instances", float64(most.Load()))
+	figure(t, "pushed_s", pushed.Seconds())
+	figure(t, "folded_s", folded.Seconds())
+	figure(t, "killed", float64(killed))
+	figure(t, "again", float64(c.again.Load()))
+	figure(t, "twice", float64(mapping.Stats().Twice))
+	figure(t, "refused", float64(rec.refused))
 	t.Logf("%d increments in %d pushes by up to %d instances: pushed in %v, folded after %v; %d cold starts, %d killed, %d pushes tried again; %+v; %d requests refused, %d samples sent again",
 		pushes*perPush, pushes, most.Load(), pushed.Round(time.Second), folded.Round(time.Second), c.cold.Load(), killed, c.again.Load(), mapping.Stats(), rec.refused, rec.again)
 }

@@ -64,6 +64,8 @@ lambda: {schedule_queue: "$TICKS", telemetry: false, allow_unauthenticated: true
 		t.Errorf("%d ticks, want %d; the latest was %.3f s late, want at most 1", ticks, want, late)
 	}
 	t.Logf("%d ticks of %s, at most %.3f s late", ticks, interval, late)
+	figure(t, "ticks", float64(ticks))
+	figure(t, "late_ms", 1000*late)
 	c.received.mu.Lock()
 	defer c.received.mu.Unlock()
 	times := c.received.values["beat_total"]

@@ -71,6 +71,9 @@ func TestLogsBigObjectInSmallFunction(t *testing.T) {
 	// On Lambda the smallest function has 128/1769 of a processor.
 	rationed := r.CPU * 1769 / memory
 	t.Logf("%.1f MB, %d lines: %v, %v of processor time (%v of a ration), %.1f MiB at most", float64(size)/1e6, lines, r.Duration.Round(time.Millisecond), r.CPU, rationed.Round(time.Millisecond), float64(r.MaxMemory)/(1<<20))
+	figure(t, "object_MB", float64(size)/1e6)
+	figure(t, "rationed_s", rationed.Seconds())
+	figure(t, "MiB", mebibytes(r.MaxMemory))
 	if r.Status != "success" || r.MaxMemory > memory<<20 || r.MaxMemory == 0 || rationed > timeout {
 		t.Errorf("%+v", r)
 	}

@@ -28,7 +28,7 @@ func TestManyProbes(t *testing.T) {
 	eventuallyWithin(t, 2*every+time.Minute, "all are probed by both", func() bool {
 		return probedBy(t, s.url(), n) && probedBy(t, base, n)
 	})
-	processes := []*spending{{name: "narthex, which probes and stores", pid: s.cmd.Process.Pid}, {name: "the exporter", pid: exporter}, {name: "Prometheus, which scrapes it and stores", pid: prom}}
+	processes := []*spending{{name: "narthex", pid: s.cmd.Process.Pid}, {name: "exporter", pid: exporter}, {name: "prometheus", pid: prom}}
 	for _, p := range processes {
 		p.begin = usageOf(t, p.pid)
 	}
@@ -37,26 +37,46 @@ func TestManyProbes(t *testing.T) {
 	probes := float64(n) * time.Since(begun).Seconds() / every.Seconds()
 	for _, p := range processes {
 		p.end = usageOf(t, p.pid)
-		t.Logf("%s: %.2f ms of CPU a probe, %d MiB at most", p.name, 1000*p.cpu()/probes, p.end.peak>>20)
+		figure(t, p.name+"_cpu_ms", 1000*p.cpu()/probes)
+		figure(t, p.name+"_MiB", mebibytes(p.end.peak))
 	}
-	cpu := processes[0].cpu() / (processes[1].cpu() + processes[2].cpu())
+	both := processes[1].cpu() + processes[2].cpu()
+	cpu := processes[0].cpu() / both
 	memory := float64(processes[0].end.peak) / float64(processes[1].end.peak+processes[2].end.peak)
-	t.Logf("narthex uses %.2f of the CPU and %.2f of the memory of the other two", cpu, memory)
+	figure(t, "both_cpu_ms", 1000*both/probes)
+	figure(t, "both_MiB", mebibytes(processes[1].end.peak+processes[2].end.peak))
+	t.Logf("narthex uses %.2f of the CPU and %.2f of the memory of the exporter, which probes, and Prometheus, which stores", cpu, memory)
 	if full() && (cpu > 0.6 || memory > 1.1) {
 		t.Error("narthex uses about half of the CPU, and no more memory; docs/benchmarks.md has the figures")
 	}
+	missed := 0.0
 	for _, metric := range []string{"narthex_probe_missed_total", "narthex_probe_lost_total"} {
-		if got := ownMetric(t, s, metric); got != 0 {
+		got := ownMetric(t, s, metric)
+		if missed += got; got != 0 {
 			t.Errorf("%s is %v", metric, got)
 		}
 	}
 	late := lateness(t, s, every, rounds)
 	p99 := late[len(late)*99/100]
 	t.Logf("%d probes: half begin up to %v after their time, 99%% up to %v, all up to %v", len(late), late[len(late)/2], p99, late[len(late)-1])
+	figure(t, "probes", float64(len(late)))
+	figure(t, "missed_probes", missed)
+	figure(t, "late_p50_ms", float64(late[len(late)/2].Milliseconds()))
+	figure(t, "late_p99_ms", float64(p99.Milliseconds()))
+	figure(t, "late_most_ms", float64(late[len(late)-1].Milliseconds()))
 	if p99 >= time.Second {
 		t.Errorf("of a hundred probes one begins %v after its time", p99)
 	}
 }
+
+// figure says what was measured, for the page of benchmarks: make bench reads it
+// from the test's output. The unit may begin with whose it is, as in
+// narthex_pushes/s.
+func figure(t *testing.T, unit string, value float64) {
+	t.Attr(unit, strconv.FormatFloat(value, 'g', 6, 64))
+}
+
+func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
 
 // spending is what a process uses between two moments.
 type spending struct {

@@ -200,6 +200,7 @@ func TestProbeRoundTruth(t *testing.T) {
 	}
 	free, rationed := round(emulator.CPUCounted), round(emulator.CPUShare)
 	t.Logf("the median of 50 targets takes %.2f ms, at 512 MB %.2f ms: %.2f times as long", 1000*free, 1000*rationed, rationed/free)
+	figure(t, "rationed/free", rationed/free)
 	if full() && free > 0 && rationed > 1.2*free {
 		t.Errorf("at 512 MB a round measures %.2f times what an unrationed one does", rationed/free)
 	}

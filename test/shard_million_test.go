@@ -170,6 +170,7 @@ func TestShardMillion(t *testing.T) {
 			t.Errorf("%s: the receiver got %d samples with %d zeros", x.what, to.samples.Load(), to.zeroes.Load())
 		}
 		t.Logf("a scrape of %s took %v, %.1f MiB resident at most", x.what, time.Since(start).Round(time.Millisecond), float64(peak(t, f.cmd.Process.Pid))/(1<<20))
+		figure(t, map[bool]string{true: "first_scrape_s", false: "scrape_s"}[x.zeroes > 0], time.Since(start).Seconds())
 	}
 	start = time.Now()
 	if status, answer := f.http("POST", "/api/v1/push", `{"counters":[{"name":"one_total","add":1}]}`); status != 200 {
@@ -185,6 +186,10 @@ func TestShardMillion(t *testing.T) {
 		t.Fatal(status, answer)
 	}
 	t.Logf("a push of one counter took %v, of 1,000 in all groups %v", one.Round(time.Millisecond), time.Since(start).Round(time.Millisecond))
+	figure(t, "series", float64(series))
+	figure(t, "state_B/series", float64(size)/float64(series))
+	figure(t, "push_ms", float64(one.Microseconds())/1000)
+	figure(t, "MiB", mebibytes(peak(t, f.cmd.Process.Pid)))
 	const limit = 128 << 20
 	if got := peak(t, f.cmd.Process.Pid); got > limit {
 		t.Errorf("the function had %.1f MiB resident, want 128 at most", float64(got)/(1<<20))

@@ -189,6 +189,8 @@ func keepsTo(t *testing.T, dir string, strippedBudget, zippedBudget int) {
 	figures := fmt.Sprintf("%s for linux/arm64: %.2f MiB stripped (budget %.2f), %.2f MiB zipped (budget %.2f)",
 		dir, mebi(len(binary)), mebi(strippedBudget), mebi(zipped), mebi(zippedBudget))
 	t.Log(figures)
+	t.Attr("stripped_MiB", fmt.Sprintf("%.2f", mebi(len(binary))))
+	t.Attr("zipped_MiB", fmt.Sprintf("%.2f", mebi(zipped)))
 	if len(binary) > strippedBudget || zipped > zippedBudget {
 		t.Errorf("%s: over the budget; `go tool nm -size -sort size` of a build without -s tells what is large", figures)
 	}

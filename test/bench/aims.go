@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -18,8 +19,7 @@ func judge(c Comparison, r Result) (verdicts []Verdict) {
 	for _, a := range c.Aims {
 		v := Verdict{Aim: a, Met: true}
 		var said []string
-		rows := r.rows(c)
-		for _, row := range rows {
+		for _, row := range r.rows(c) {
 			if !a.aimsAt(row) {
 				continue
 			}
@@ -30,9 +30,14 @@ func judge(c Comparison, r Result) (verdicts []Verdict) {
 			if a.Least != nil && s.median < *a.Least || a.Most != nil && s.median > *a.Most {
 				v.Met = false
 			}
-			said = append(said, s.String())
+			what, _, _ := strings.Cut(row.Title, ":")
+			said = append(said, what+": "+s.String())
+			v.Said = s.String()
 		}
-		if v.Said = strings.Join(said, "; "); v.Said != "" {
+		if len(said) > 1 {
+			v.Said = strings.Join(said, "; ")
+		}
+		if len(said) > 0 {
 			verdicts = append(verdicts, v)
 		}
 	}
@@ -42,7 +47,7 @@ func judge(c Comparison, r Result) (verdicts []Verdict) {
 // measured is what an aim looks at in a row: our figure, or how many times better
 // it is than another's.
 func measured(c Comparison, r Result, a Aim, row Row) (spread, bool) {
-	ours, ok := r.get(row.Figure, c.Sides[0].Side)
+	ours, ok := r.get(row.Figure, cmp.Or(a.Side, c.Sides[0].Side))
 	if !ok {
 		return spread{}, false
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -41,7 +42,7 @@ func parse(out string, sides []Side) ([]Figure, error) {
 	for line := range strings.Lines(out) {
 		line = strings.TrimRight(line, "\r\n")
 		if m := attributeLine.FindStringSubmatch(line); m != nil {
-			if v, err := strconv.ParseFloat(m[3], 64); err == nil {
+			if v, err := strconv.ParseFloat(m[3], 64); err == nil && finite(v) {
 				figures = append(figures, figure(m[1], m[2], v, sides))
 			}
 			continue
@@ -59,17 +60,21 @@ func parse(out string, sides []Side) ([]Figure, error) {
 			if err != nil {
 				return nil, fmt.Errorf("the line %q is no benchmark's: %w", line, err)
 			}
-			figures = append(figures, figure(m[1], pairs[i+1], v, sides))
+			if finite(v) { // a rate of what took no time is none
+				figures = append(figures, figure(m[1], pairs[i+1], v, sides))
+			}
 		}
 	}
 	return figures, nil
 }
 
+func finite(v float64) bool { return !math.IsInf(v, 0) && !math.IsNaN(v) }
+
 func figure(name, unit string, value float64, sides []Side) Figure {
 	f := Figure{Unit: unit, Side: sides[0].Side, Values: []float64{value}}
 	parts := strings.Split(name, "/")
 	for _, s := range sides {
-		if rest, ok := strings.CutPrefix(unit, s.Side+"_"); ok {
+		if rest, ok := strings.CutPrefix(unit, s.Side+"_"); ok && len(rest) < len(f.Unit) { // naive, and naive_routes
 			f.Unit, f.Side = rest, s.Side
 		}
 		if i := slices.Index(parts, s.Side); i > 0 {

@@ -135,25 +135,44 @@ func circumstances(r, main Result) string {
 	return "Measured apart: " + strings.Join(own, ", ") + "."
 }
 
-// tableOf is a line for each row and a column for each side that has figures.
+// tableOf is a line for each row and a column for each side that has figures, or
+// the other way round.
 func tableOf(c Comparison, r Result) string {
-	sides := slices.DeleteFunc(slices.Clone(c.Sides), func(s Side) bool {
-		return !slices.ContainsFunc(r.Figures, func(f Figure) bool { return f.Side == s.Side })
-	})
-	var b strings.Builder
-	b.WriteString("|")
+	sides := r.sides(c)
+	rows := r.rows(c)
+	grid := [][]string{{""}}
 	for _, s := range sides {
-		b.WriteString(" | " + s.Title)
+		grid[0] = append(grid[0], s.Title)
 	}
-	b.WriteString(" |\n|---" + strings.Repeat("|---", len(sides)) + "|\n")
-	for _, row := range r.rows(c) {
-		b.WriteString("| " + row.Title)
+	for _, row := range rows {
+		line := []string{row.Title}
 		for _, s := range sides {
-			b.WriteString(" | " + cell(c, r, row, s))
+			line = append(line, cell(c, r, row, s))
 		}
-		b.WriteString(" |\n")
+		grid = append(grid, line)
+	}
+	if c.Down {
+		grid = transposed(grid)
+	}
+	var b strings.Builder
+	for i, line := range grid {
+		fmt.Fprintf(&b, "| %s |\n", strings.Join(line, " | "))
+		if i == 0 {
+			b.WriteString(strings.Repeat("|---", len(line)) + "|\n")
+		}
 	}
 	return b.String()
+}
+
+func transposed(grid [][]string) (turned [][]string) {
+	for i := range grid[0] {
+		var line []string
+		for _, row := range grid {
+			line = append(line, row[i])
+		}
+		turned = append(turned, line)
+	}
+	return turned
 }
 
 // cell is a side's figure, and for others than the first how many times better
@@ -164,7 +183,7 @@ func cell(c Comparison, r Result, row Row, s Side) string {
 		return ""
 	}
 	text := spreadOf(f.Values).String()
-	if ours, ok := r.get(row.Figure, c.Sides[0].Side); ok && s != c.Sides[0] {
+	if ours, ok := r.get(row.Figure, c.Sides[0].Side); ok && s != c.Sides[0] && !s.Plain {
 		text += " · " + ratio(ours, f).times()
 	}
 	return text

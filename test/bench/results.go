@@ -124,3 +124,18 @@ func (r Result) rows(c Comparison) []Row {
 	}
 	return rows
 }
+
+// sides returns the sides that have figures: the comparison's in its order, then
+// others.
+func (r Result) sides(c Comparison) []Side {
+	has := func(s Side) bool {
+		return slices.ContainsFunc(r.Figures, func(f Figure) bool { return f.Side == s.Side })
+	}
+	sides := slices.DeleteFunc(slices.Clone(c.Sides), func(s Side) bool { return !has(s) })
+	for _, f := range r.Figures {
+		if !slices.ContainsFunc(sides, func(s Side) bool { return s.Side == f.Side }) {
+			sides = append(sides, Side{Side: f.Side, Title: f.Side})
+		}
+	}
+	return sides
+}

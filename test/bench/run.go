@@ -114,6 +114,11 @@ func (h *Harness) measure(ctx context.Context, c Comparison) ([]Figure, error) {
 		if err != nil {
 			return nil, err
 		}
+		if len(c.Command.Packages) > 1 {
+			for i := range more {
+				more[i].Name = strings.TrimPrefix(p, "./") + "/" + more[i].Name
+			}
+		}
 		figures = append(figures, more...)
 	}
 	if len(figures) == 0 {

@@ -33,6 +33,7 @@ type Comparison struct {
 	Needs   []string `yaml:"needs"`   // peers without which nothing is measured
 	Beside  []string `yaml:"beside"`  // peers without which a column stays empty
 	Sides   []Side   `yaml:"sides"`   // who is measured; the first is narthex
+	Down    bool     `yaml:"down"`    // the sides are the lines of the table, and the rows its columns
 	About   string   `yaml:"about"`
 	Rows    []Row    `yaml:"rows"` // of the table; none means all figures that there are
 	Aims    []Aim    `yaml:"aims"`
@@ -53,6 +54,7 @@ type Command struct {
 type Side struct {
 	Side  string `yaml:"side"` // as the figures have it
 	Title string `yaml:"title"`
+	Plain bool   `yaml:"plain"` // no rival: without a ratio
 }
 
 // A Row is a line of the page's table.
@@ -61,11 +63,13 @@ type Row struct {
 	Title  string `yaml:"title"`
 }
 
-// An Aim is what the figures should be. All rows whose figure matches have to
-// reach it. With Against it is a ratio, which is above 1 where narthex is better.
+// An Aim is what the figures of a side should be. All rows whose figure matches
+// have to reach it. With Against it is a ratio, which is above 1 where narthex is
+// better.
 type Aim struct {
 	Says    string   `yaml:"says"`
 	Rows    string   `yaml:"rows"` // a regular expression of the whole figure; none means all
+	Side    string   `yaml:"side"` // the first, if it says none
 	Against string   `yaml:"against"`
 	Least   *float64 `yaml:"least"`
 	Most    *float64 `yaml:"most"`
@@ -127,6 +131,9 @@ func (c *Comparison) checkAim(a Aim) error {
 	}
 	if a.Against != "" && (c.side(a.Against) <= 0 || a.Least == nil) {
 		return errors.New("against names another side than the first, with the least ratio")
+	}
+	if a.Side != "" && (c.side(a.Side) < 0 || a.Against != "") {
+		return errors.New("side names one of the sides, whose ratio to another there is not")
 	}
 	_, err := regexp.Compile(a.Rows)
 	return err
