@@ -30,9 +30,12 @@ func judge(c Comparison, r Result) (verdicts []Verdict) {
 			if a.Least != nil && s.median < *a.Least || a.Most != nil && s.median > *a.Most {
 				v.Met = false
 			}
-			what, _, _ := strings.Cut(row.Title, ":")
-			said = append(said, what+": "+s.String())
 			v.Said = s.String()
+			if a.Against != "" {
+				v.Said = s.times()
+			}
+			what, _, _ := strings.Cut(row.Title, ":")
+			said = append(said, what+": "+v.Said)
 		}
 		if len(said) > 1 {
 			v.Said = strings.Join(said, "; ")

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"flag"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -184,6 +185,7 @@ comparisons:
     title: Pushes, beside a gateway
     command: {packages: [./test], bench: ^BenchmarkPush$, benchtime: 1x}
     needs: [gateway]
+    beside: [mtail]
     sides: [{side: narthex, title: narthex}, {side: gateway, title: Pushgateway}, {side: floor, title: floor}, {side: absent, title: absent}]
     about: 16 clients push.
     rows:
@@ -222,7 +224,7 @@ func smallResults() []Result {
 		{"groups=1", "p99_ms", "narthex", []float64{7, 7, 8}}, {"groups=1", "p99_ms", "gateway", []float64{14, 14, 14}},
 		{"", "memory_B", "narthex", []float64{4700}},
 	}
-	logs.Problem = "it needs mtail, not found here."
+	logs.Problem = "it needs mtail, not found here"
 	web.Figures = []Figure{{"list", "ms", "narthex", []float64{40, 42}}, {"list", "ms", "vmui", []float64{80, 85}}}
 	web.Commit, web.Date, web.Machine.Cores = "ba9876543210 with changes", "2026-11-28", 4
 	return []Result{push, logs, web}
@@ -302,5 +304,73 @@ fleet: only in the new one
 `
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Comparisons are run in turn, and the whole again; one that fails does not keep
+// the others from running, and says why.
+func TestRun(t *testing.T) {
+	dir := t.TempDir()
+	order := filepath.Join(dir, "order")
+	script := func(name, text string) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte("#!/bin/sh\n"+text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	h := &Harness{Root: dir, Dir: dir, Runs: 3, Out: io.Discard, built: map[string]string{
+		".":     script("a", "echo a >>"+order+"\necho BenchmarkA-2 1 $(wc -l <"+order+") narthex_lines\n"),
+		"./.":   script("b", "echo b >>"+order+"\necho '=== ATTR  TestB lines '$(wc -l <"+order+")\n"),
+		"./bad": script("c", "echo this is why >&2\nexit 1\n"),
+	}}
+	if err := os.Mkdir(filepath.Join(dir, "bad"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	sides := []Side{{Side: "narthex"}}
+	jobs := []*job{
+		{runs: 3, Comparison: Comparison{ID: "a", Sides: sides, Command: Command{Packages: []string{"."}, Bench: "A"}}},
+		{runs: 3, Comparison: Comparison{ID: "bad", Sides: sides, Command: Command{Packages: []string{"./bad"}, Bench: "A"}}},
+		{runs: 2, Comparison: Comparison{ID: "b", Sides: sides, Command: Command{Packages: []string{"./."}, Test: "B"}}},
+	}
+	saved := 0
+	if err := h.run(t.Context(), jobs, func() error { saved++; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(order)
+	if err != nil || string(got) != "a\nb\na\nb\na\n" || saved != 3 {
+		t.Errorf("%v; the order is %q, and it was saved %d times", err, got, saved)
+	}
+	if diff := cmp.Diff([]Figure{{"", "lines", "narthex", []float64{1, 3, 5}}}, jobs[0].result.Figures); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]Figure{{"", "lines", "narthex", []float64{2, 4}}}, jobs[2].result.Figures); diff != "" {
+		t.Error(diff)
+	}
+	if p := jobs[1].result.Problem; !strings.Contains(p, "exit status 1") || !strings.Contains(p, "this is why") {
+		t.Errorf("the one that fails says %q", p)
+	}
+}
+
+// A peer that is not there is said to be missing, and so is what needs it.
+func TestMissingPeers(t *testing.T) {
+	table, err := readTable([]byte(smallTable))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", t.TempDir())
+	o, err := readFlags([]string{"-quick", "-only", "push|logs"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	jobs := prepare(t.Context(), o, &said, table, ".")
+	for _, want := range []string{"mtail was not found: apt-get install mtail\n", "push does not run: it needs gateway", "logs does not run: it needs mtail"} {
+		if !strings.Contains(said.String(), want) {
+			t.Errorf("it does not say %q, but:\n%s", want, &said)
+		}
+	}
+	if len(jobs) != 2 || jobs[0].result.Problem == "" || jobs[0].result.Commit != "unknown" || !jobs[0].result.Quick {
+		t.Errorf("%+v", jobs)
 	}
 }

@@ -122,14 +122,11 @@ func measure(ctx context.Context, o options, w io.Writer, t *Table, root, out st
 		}
 		return merge(old, all)
 	}
-	if o.long && !o.quick {
-		os.Setenv("NARTHEX_ACCEPTANCE", "1")
-	}
 	h := &Harness{Root: root, Dir: dir, Quick: o.quick, Runs: o.runs, Out: w}
 	if err := h.run(ctx, jobs, func() error { return write(out, t, results()) }); err != nil {
 		return err
 	}
-	return report(w, jobs)
+	return report(w, t, jobs)
 }
 
 // prepare chooses comparisons and says which can't be run.
@@ -159,7 +156,7 @@ func prepare(ctx context.Context, o options, w io.Writer, t *Table, root string)
 		}
 		missing := slices.DeleteFunc(slices.Clone(c.Needs), func(id string) bool { return peers[id] != "" })
 		if len(missing) > 0 {
-			j.result.Problem = "it needs " + strings.Join(missing, ", ") + ", not found here."
+			j.result.Problem = "it needs " + strings.Join(missing, ", ") + ", not found here"
 			fmt.Fprintf(w, "%s does not run: %s\n", c.ID, j.result.Problem)
 		}
 		jobs = append(jobs, j)
@@ -176,13 +173,13 @@ func write(dir string, t *Table, all []Result) error {
 }
 
 // report prints the tables, and fails if something did not run.
-func report(w io.Writer, jobs []*job) error {
+func report(w io.Writer, t *Table, jobs []*job) error {
 	var failed []string
 	for _, j := range jobs {
 		if j.result.Problem != "" {
 			failed = append(failed, j.ID)
 		}
-		fmt.Fprint(w, section(j.Comparison, j.result, true, j.result))
+		fmt.Fprint(w, section(t, j.Comparison, j.result, true, j.result))
 	}
 	if len(failed) > 0 {
 		return fmt.Errorf("did not run: %s", strings.Join(failed, ", "))

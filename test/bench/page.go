@@ -11,7 +11,7 @@ import (
 func page(t *Table, all []Result) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Benchmarks\n\n%s\n", strings.TrimSpace(t.About))
-	main := latest(t, all)
+	main := usual(t, all)
 	if slices.ContainsFunc(all, func(r Result) bool { return r.Quick }) {
 		b.WriteString("\n**Some figures are of a quick run, which shows that everything runs and measures nothing.**\n")
 	}
@@ -19,20 +19,25 @@ func page(t *Table, all []Result) string {
 	b.WriteString(summary(t, all))
 	for _, c := range t.Comparisons {
 		r, ok := of(all, c.ID)
-		b.WriteString(section(c, r, ok, main))
+		b.WriteString(section(t, c, r, ok, main))
 	}
 	return b.String()
 }
 
-// latest is the result whose circumstances stand above the page: the newest of
-// those that are measured together.
-func latest(t *Table, all []Result) (newest Result) {
+// usual is a result of the commit and day that most are of, which stand above the
+// page.
+func usual(t *Table, all []Result) (most Result) {
+	count := map[string]int{}
 	for _, c := range t.Comparisons {
-		if r, ok := of(all, c.ID); ok && !c.Long && r.Date >= newest.Date {
-			newest = r
+		r, ok := of(all, c.ID)
+		if !ok || c.Long {
+			continue
+		}
+		if count[r.Date+r.Commit]++; count[r.Date+r.Commit] > count[most.Date+most.Commit] {
+			most = r
 		}
 	}
-	return newest
+	return most
 }
 
 func header(t *Table, r Result) string {
@@ -90,7 +95,7 @@ func link(c Comparison) string {
 	return fmt.Sprintf("[%s](#%s)", c.Title, anchor)
 }
 
-func section(c Comparison, r Result, ok bool, main Result) string {
+func section(t *Table, c Comparison, r Result, ok bool, main Result) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n## %s\n\n    %s%s\n", c.Title, map[bool]string{true: "NARTHEX_ACCEPTANCE=1 "}[c.Long], c.Command)
 	paragraph := func(text string) {
@@ -103,9 +108,14 @@ func section(c Comparison, r Result, ok bool, main Result) string {
 	case !ok:
 		paragraph("Not measured yet.")
 	case r.Problem != "":
-		paragraph("Not measured: " + r.Problem)
+		paragraph("Not measured:\n\n    " + strings.ReplaceAll(r.Problem, "\n", "\n    "))
 	default:
 		paragraph(circumstances(r, main))
+		for _, p := range t.Peers {
+			if slices.Contains(c.Beside, p.id()) && r.Peers[p.id()] == "" {
+				paragraph("Without " + p.Name + ", which was not found (" + p.Install + ").")
+			}
+		}
 		paragraph(tableOf(c, r))
 		var lines []string
 		for _, v := range judge(c, r) {
@@ -184,7 +194,7 @@ func cell(c Comparison, r Result, row Row, s Side) string {
 	}
 	text := spreadOf(f.Values).String()
 	if ours, ok := r.get(row.Figure, c.Sides[0].Side); ok && s != c.Sides[0] && !s.Plain {
-		text += " · " + ratio(ours, f).times()
+		text += " · " + number(ratio(ours, f).median) + "×"
 	}
 	return text
 }

@@ -46,15 +46,19 @@ func ratio(ours, theirs Figure) spread {
 
 // String is the median, and the range behind it if there is one.
 func (s spread) String() string {
-	least, median, most := number(s.least), number(s.median), number(s.most)
-	if least == most {
-		return median
-	}
-	return fmt.Sprintf("%s (%s–%s)", median, least, most)
+	return number(s.median) + s.behind()
 }
 
 // times is a ratio as text.
-func (s spread) times() string { return number(s.median) + "×" }
+func (s spread) times() string { return number(s.median) + "×" + s.behind() }
+
+func (s spread) behind() string {
+	least, most := number(s.least), number(s.most)
+	if least == most {
+		return ""
+	}
+	return fmt.Sprintf(" (%s–%s)", least, most)
+}
 
 // number writes three figures that count, or all of a larger one.
 func number(v float64) string {
