@@ -216,7 +216,7 @@ comparisons:
 
 func smallResults() []Result {
 	machine := Machine{CPU: "AMD EPYC", Cores: 2, GiB: 7.7, Kernel: "Linux 6.1", Go: "go1.26.8", Sync: 0.7}
-	base := Result{Commit: "0123456789ab", Date: "2026-11-29", Machine: machine, Busy: 0.01, Peers: map[string]string{"gateway": "1.5.1"}}
+	base := Result{Commit: "0123456789ab", Date: "2026-11-29", Machine: machine, Busy: 0.01, Peers: map[string]string{"gateway": "1.5.1", "mtail": ""}}
 	push, logs, web := base, base, base
 	push.Comparison, logs.Comparison, web.Comparison = "push", "logs", "page"
 	push.Figures = []Figure{
@@ -373,4 +373,21 @@ func TestMissingPeers(t *testing.T) {
 	if len(jobs) != 2 || jobs[0].result.Problem == "" || jobs[0].result.Commit != "unknown" || !jobs[0].result.Quick {
 		t.Errorf("%+v", jobs)
 	}
+}
+
+// Whatever is printed, what is read of it are figures that can be stored.
+func FuzzParse(f *testing.F) {
+	f.Add(printed)
+	f.Add("=== ATTR  TestSparse/one gateway_samples 480\n")
+	f.Add("BenchmarkA/narthex-2 1 +Inf ns/op NaN x\n")
+	f.Fuzz(func(t *testing.T, out string) {
+		figures, err := parse(out, []Side{{Side: "narthex"}, {Side: "gateway"}})
+		if err != nil {
+			return
+		}
+		trim(figures)
+		if err := saveResults(filepath.Join(t.TempDir(), "r.json"), []Result{{Figures: figures}}); err != nil {
+			t.Errorf("%q: %v", out, err)
+		}
+	})
 }

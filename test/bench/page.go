@@ -40,20 +40,32 @@ func usual(t *Table, all []Result) (most Result) {
 	return most
 }
 
+// header has what the figures depend on.
 func header(t *Table, r Result) string {
 	if r.Commit == "" {
 		return "\nNothing has been measured yet.\n"
 	}
 	var b strings.Builder
-	m := r.Machine
 	fmt.Fprintf(&b, "\nUnless a section says otherwise: commit %s, %s.\n\n| | |\n|---|---|\n", r.Commit, r.Date)
-	fmt.Fprintf(&b, "| processor | %s, %d cores |\n| memory | %s GiB |\n| kernel | %s |\n| Go | %s |\n| one fsync | %s ms |\n| processors that others used before the first run | %s |\n",
-		m.CPU, m.Cores, number(m.GiB), m.Kernel, m.Go, number(m.Sync), number(r.Busy))
+	line := func(name, value string) { fmt.Fprintf(&b, "| %s | %s |\n", name, value) }
+	m := r.Machine
+	line("processor", fmt.Sprintf("%s, %d cores", m.CPU, m.Cores))
+	if m.GiB > 0 {
+		line("memory", number(m.GiB)+" GiB")
+	}
+	line("kernel", m.Kernel)
+	line("Go", m.Go)
+	line("one fsync", number(m.Sync)+" ms")
+	if r.Busy >= 0 {
+		line("processors that others used before the first run", number(r.Busy))
+	}
 	for _, p := range t.Peers {
-		if v := r.Peers[p.id()]; v != "" {
-			fmt.Fprintf(&b, "| %s | %s |\n", p.Name, v)
-		} else {
-			fmt.Fprintf(&b, "| %s | not found: %s |\n", p.Name, p.Install)
+		v, looked := r.Peers[p.id()]
+		switch {
+		case v != "":
+			line(p.Name, v)
+		case looked:
+			line(p.Name, "not found: "+p.Install)
 		}
 	}
 	return b.String()
@@ -155,6 +167,9 @@ func tableOf(c Comparison, r Result) string {
 		grid[0] = append(grid[0], s.Title)
 	}
 	for _, row := range rows {
+		if !slices.ContainsFunc(r.Figures, func(f Figure) bool { return f.key() == row.Figure }) {
+			continue
+		}
 		line := []string{row.Title}
 		for _, s := range sides {
 			line = append(line, cell(c, r, row, s))
