@@ -31,7 +31,7 @@ import (
 const (
 	writeSeries   = 2000 // of a request, one sample each, as Prometheus sends them
 	writeRequests = 40   // of a sender, in a round
-	writeRounds   = 5
+	writeRounds   = 3
 )
 
 // BenchmarkRemoteWrite compares samples received over remote write into the

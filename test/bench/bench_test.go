@@ -320,12 +320,15 @@ func TestRun(t *testing.T) {
 		return file
 	}
 	h := &Harness{Root: dir, Dir: dir, Runs: 3, Out: io.Discard, built: map[string]string{
+		"./x":   script("d", "echo '=== ATTR  TestD lines 7'\necho '--- FAIL: TestD'\nexit 1\n"),
 		".":     script("a", "echo a >>"+order+"\necho BenchmarkA-2 1 $(wc -l <"+order+") narthex_lines\n"),
 		"./.":   script("b", "echo b >>"+order+"\necho '=== ATTR  TestB lines '$(wc -l <"+order+")\n"),
 		"./bad": script("c", "echo this is why >&2\nexit 1\n"),
 	}}
-	if err := os.Mkdir(filepath.Join(dir, "bad"), 0o700); err != nil {
-		t.Fatal(err)
+	for _, p := range []string{"bad", "x"} {
+		if err := os.Mkdir(filepath.Join(dir, p), 0o700); err != nil {
+			t.Fatal(err)
+		}
 	}
 	sides := []Side{{Side: "narthex"}}
 	jobs := []*job{
@@ -333,6 +336,7 @@ func TestRun(t *testing.T) {
 		{runs: 3, Comparison: Comparison{ID: "bad", Sides: sides, Command: Command{Packages: []string{"./bad"}, Bench: "A"}}},
 		{runs: 2, Comparison: Comparison{ID: "b", Sides: sides, Command: Command{Packages: []string{"./."}, Test: "B"}}},
 	}
+	jobs = append(jobs, &job{runs: 2, Comparison: Comparison{ID: "d", Sides: sides, Command: Command{Packages: []string{"./x"}, Test: "D"}}})
 	saved := 0
 	if err := h.run(t.Context(), jobs, func() error { saved++; return nil }); err != nil {
 		t.Fatal(err)
@@ -346,6 +350,9 @@ func TestRun(t *testing.T) {
 	}
 	if diff := cmp.Diff([]Figure{{"", "lines", "narthex", []float64{2, 4}}}, jobs[2].result.Figures); diff != "" {
 		t.Error(diff)
+	}
+	if diff := cmp.Diff([]Figure{{"", "lines", "narthex", []float64{7}}}, jobs[3].result.Figures); diff != "" || !strings.Contains(jobs[3].result.Problem, "FAIL: TestD") {
+		t.Errorf("the test that fails says %q\n%s", jobs[3].result.Problem, diff)
 	}
 	if p := jobs[1].result.Problem; !strings.Contains(p, "exit status 1") || !strings.Contains(p, "this is why") {
 		t.Errorf("the one that fails says %q", p)

@@ -151,6 +151,9 @@ func prepare(ctx context.Context, o options, w io.Writer, t *Table, root string)
 		}
 		j := &job{Comparison: c, runs: o.runs, seconds: c.Seconds, result: now}
 		j.result.Comparison = c.ID
+		if o.quick {
+			j.seconds = min(j.seconds, 15)
+		}
 		if c.Runs > 0 {
 			j.runs = min(o.runs, c.Runs)
 		}

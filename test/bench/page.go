@@ -77,7 +77,7 @@ func summary(t *Table, all []Result) string {
 	met, unknown := 0, 0
 	for _, c := range t.Comparisons {
 		r, ok := of(all, c.ID)
-		if !ok || r.Problem != "" {
+		if !ok || len(r.Figures) == 0 {
 			absent = append(absent, link(c))
 		}
 		verdicts := judge(c, r)
@@ -116,12 +116,14 @@ func section(t *Table, c Comparison, r Result, ok bool, main Result) string {
 		}
 	}
 	paragraph(c.About)
+	if r.Problem != "" {
+		what := map[bool]string{true: "Not measured", false: "The test failed"}[len(r.Figures) == 0]
+		paragraph(what + ":\n\n    " + strings.ReplaceAll(r.Problem, "\n", "\n    "))
+	}
 	switch {
 	case !ok:
 		paragraph("Not measured yet.")
-	case r.Problem != "":
-		paragraph("Not measured:\n\n    " + strings.ReplaceAll(r.Problem, "\n", "\n    "))
-	default:
+	case len(r.Figures) > 0:
 		paragraph(circumstances(r, main))
 		for _, p := range t.Peers {
 			if slices.Contains(c.Beside, p.id()) && r.Peers[p.id()] == "" {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,13 +57,15 @@ func (h *Harness) run(ctx context.Context, jobs []*job, save func() error) error
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			if err != nil {
-				j.result.Problem, j.result.Figures = err.Error(), nil
-				fmt.Fprintf(h.Out, "%s: %v\n", j.ID, err)
-				continue
-			}
 			j.done, j.seconds = j.done+1, time.Since(start).Seconds()
 			j.result.Figures = join(j.result.Figures, figures)
+			if err != nil {
+				j.result.Problem = err.Error()
+				fmt.Fprintf(h.Out, "%s: %v\n", j.ID, err)
+			}
+			if err != nil && j.Command.Test == "" { // a test that fails says its figures all the same
+				j.result.Figures = nil
+			}
 		}
 		if err := save(); err != nil {
 			return err
@@ -101,16 +104,18 @@ func (h *Harness) build(ctx context.Context, packages []string) error {
 	return nil
 }
 
-// measure runs a comparison once.
+// measure runs a comparison once. What it printed before it failed is returned with
+// the error.
 func (h *Harness) measure(ctx context.Context, c Comparison) ([]Figure, error) {
 	if c.Command.Npm != "" {
 		return h.script(ctx, c)
 	}
 	var figures []Figure
+	var failed error
 	for _, p := range c.Command.Packages {
 		out, err := h.exec(ctx, filepath.Join(h.Root, p), h.env(c), h.built[p], h.args(c)...)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", c.Command, err)
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", c.Command, err))
 		}
 		more, err := parse(out, c.Sides)
 		if err != nil {
@@ -124,10 +129,10 @@ func (h *Harness) measure(ctx context.Context, c Comparison) ([]Figure, error) {
 		figures = append(figures, more...)
 	}
 	if len(figures) == 0 {
-		return nil, fmt.Errorf("%s: it printed no figures", c.Command)
+		return nil, cmp.Or(failed, fmt.Errorf("%s: it printed no figures", c.Command))
 	}
 	trim(figures)
-	return figures, nil
+	return figures, failed
 }
 
 // env has the long tests run at their full size.
@@ -178,14 +183,14 @@ func (h *Harness) script(ctx context.Context, c Comparison) ([]Figure, error) {
 
 // exec runs a program; when the context ends, it ends with all that it started.
 func (h *Harness) exec(ctx context.Context, dir string, env []string, name string, args ...string) (string, error) {
-	var out, all bytes.Buffer
+	var out, said bytes.Buffer
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.Env = dir, env
-	cmd.Stdout, cmd.Stderr = io.MultiWriter(&out, &all), &all
+	cmd.Stdout, cmd.Stderr = &out, &said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("%w\n%s", err, tail(all.String(), 20))
+		return out.String(), fmt.Errorf("%w\n%s", err, tail(out.String()+said.String(), 20))
 	}
 	return out.String(), nil
 }
