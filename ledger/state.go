@@ -26,6 +26,7 @@ type State struct {
 	takers   map[string]int64 // ms; by destination, the newest tick that it has taken
 	leads    []lead           // that not all destinations have taken, oldest first
 	late     uint64           // increments that came after their minute was written, in this process
+	emitted  int              // series of the last tick, for the room of the next one's
 	lost     uint64           // leads that there was no room for, in this process
 	clock    int64            // ms; the newest time that a fold or a tick was given
 }

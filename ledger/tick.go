@@ -38,6 +38,9 @@ func (s *State) advance(t int64, p Policy) (values []narthex.Series) {
 	s.expireGroups(t)
 
 	drop := false
+	if s.emitted > 0 {
+		values = make([]narthex.Series, 0, s.emitted+s.emitted/8)
+	}
 	for _, a := range s.accounts {
 		s.memories -= a.forgetSources(t - p.Horizon.Milliseconds())
 		if a.minutes != nil {
@@ -57,6 +60,7 @@ func (s *State) advance(t int64, p Policy) (values []narthex.Series) {
 		s.forget(func(a *account) bool { return a.over(t, s.taken, p) })
 	}
 	s.dropLeads(0)
+	s.emitted = len(values)
 	return values
 }
 

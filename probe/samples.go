@@ -16,17 +16,18 @@ import (
 // write writes what was found, and what of series ended, in one batch, and the
 // increments in another. where is nil but for a round.
 func (s *Schedule) write(ctx context.Context, batch []done, where *place) error {
-	found := make(map[string][]narthex.Series)
-	at := make(map[string]time.Time)
-	samples := &narthex.Batch{Identity: "probe", Received: s.o.Now()}
+	found := make(map[string][]narthex.Series, len(batch))
+	at := make(map[string]time.Time, len(batch))
+	all := make([][]narthex.Series, 0, len(batch))
 	for _, d := range batch {
 		if d.seen == nil {
 			continue
 		}
 		series := stamped(d.seen.Families, s.labels(d.target), d.seen.Start)
 		found[d.target.key()], at[d.target.key()] = series, d.seen.Start
-		samples.Series = append(samples.Series, series...)
+		all = append(all, series)
 	}
+	samples := &narthex.Batch{Identity: "probe", Received: s.o.Now(), Series: slices.Concat(all...)}
 	if where != nil {
 		samples.Series = append(samples.Series, where.series(narthex.Labels{}.With("job", s.o.Job).With("region", s.o.Region))...)
 	}
@@ -72,21 +73,48 @@ func (s *Schedule) labels(t *Target) narthex.Labels {
 // a metric has itself becomes exported_….
 func stamped(families []openmetrics.Family, labels narthex.Labels, at time.Time) []narthex.Series {
 	series := openmetrics.Series(families)
+	n := 0
 	for i := range series {
-		ls := labels
-		for _, l := range series[i].Labels {
-			name := l.Name
-			if labels.Get(name) != "" {
-				name = "exported_" + name
-			}
-			ls = ls.With(name, l.Value)
-		}
-		series[i].Labels = ls
+		n += len(series[i].Labels) + len(labels)
+	}
+	room := make(narthex.Labels, 0, n) // of all of them
+	for i := range series {
+		from := len(room)
+		room = appendJoined(room, series[i].Labels, labels)
+		series[i].Labels = room[from:len(room):len(room)]
 		for j := range series[i].Samples {
 			series[i].Samples[j].Time = at.UnixMilli()
 		}
 	}
 	return series
+}
+
+// appendJoined appends a metric's own labels and those of its target.
+func appendJoined(to, own, labels narthex.Labels) narthex.Labels {
+	from, rest := len(to), labels
+	for _, l := range own {
+		if labels.Get(l.Name) != "" {
+			return append(to[:from], exported(own, labels)...)
+		}
+		for len(rest) > 0 && rest[0].Name < l.Name {
+			to, rest = append(to, rest[0]), rest[1:]
+		}
+		to = append(to, l)
+	}
+	return append(to, rest...)
+}
+
+// exported returns the labels of both where they have a name in common.
+func exported(own, labels narthex.Labels) narthex.Labels {
+	ls := labels
+	for _, l := range own {
+		name := l.Name
+		if labels.Get(name) != "" {
+			name = "exported_" + name
+		}
+		ls = ls.With(name, l.Value)
+	}
+	return ls
 }
 
 // durations are the buckets of probe_all_duration_seconds.

@@ -71,6 +71,11 @@ func (o Options) withDefaults() Options {
 // maxExemplars is the size of the exemplars' ring, which is kept in memory.
 const maxExemplars = 100_000
 
+// stripes are those of the TSDB's map of series, a map each. Prometheus has 16,384,
+// for millions of series and scrapes that add to them side by side; here writes come
+// one after another, and so many maps take up some 9 MiB for 20,000 series.
+const stripes = 512
+
 // inner returns the options of the TSDB itself.
 func (o Options) inner() *promtsdb.Options {
 	p := promtsdb.DefaultOptions()
@@ -80,6 +85,7 @@ func (o Options) inner() *promtsdb.Options {
 	p.OutOfOrderTimeWindow = o.OutOfOrderTimeWindow.Milliseconds()
 	p.BlockReloadInterval = 10 * time.Second // for blocks that are published
 	p.WALCompression = compression.Snappy
+	p.StripeSize = stripes
 	p.EnableExemplarStorage = true
 	p.MaxExemplars = maxExemplars
 	if o.StartTimestamps {
