@@ -102,13 +102,19 @@ func (ls Labels) String() string {
 // AppendKey appends to dst a string of bytes that no other labels have: each
 // name and value behind its length as an unsigned varint.
 func (ls Labels) AppendKey(dst []byte) []byte {
-	for _, l := range ls {
-		dst = binary.AppendUvarint(dst, uint64(len(l.Name)))
-		dst = append(dst, l.Name...)
-		dst = binary.AppendUvarint(dst, uint64(len(l.Value)))
-		dst = append(dst, l.Value...)
+	for i := range ls {
+		dst = append(appendLength(dst, len(ls[i].Name)), ls[i].Name...)
+		dst = append(appendLength(dst, len(ls[i].Value)), ls[i].Value...)
 	}
 	return dst
+}
+
+// appendLength appends an unsigned varint, most often of one byte.
+func appendLength(dst []byte, n int) []byte {
+	if n < 0x80 {
+		return append(dst, byte(n))
+	}
+	return binary.AppendUvarint(dst, uint64(n))
 }
 
 // ParseKey returns the labels that [Labels.AppendKey] made key of. The names

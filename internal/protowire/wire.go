@@ -177,7 +177,15 @@ func Zigzag(n uint64) int64 { return int64(n>>1) ^ -int64(n&1) }
 // The following append a field.
 
 func AppendTag(dst []byte, num, wire int) []byte {
-	return binary.AppendUvarint(dst, uint64(num<<3|wire))
+	return appendUvarint(dst, uint64(num<<3|wire))
+}
+
+// appendUvarint is binary's, which can't be inlined: most numbers are of one byte.
+func appendUvarint(dst []byte, n uint64) []byte {
+	if n < 0x80 {
+		return append(dst, byte(n))
+	}
+	return binary.AppendUvarint(dst, n)
 }
 
 func AppendUint(dst []byte, num int, n uint64) []byte {
@@ -193,7 +201,7 @@ func AppendDouble(dst []byte, num int, f float64) []byte {
 }
 
 func AppendString(dst []byte, num int, s string) []byte {
-	dst = binary.AppendUvarint(AppendTag(dst, num, Bytes), uint64(len(s)))
+	dst = appendUvarint(AppendTag(dst, num, Bytes), uint64(len(s)))
 	return append(dst, s...)
 }
 
