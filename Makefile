@@ -2,6 +2,7 @@
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
 FUZZTIME   ?= 60s
+LOAD       ?= -duration 30m
 ARCH       ?= arm64
 STEPS      ?= 10000
 SEEDS      ?= 5
@@ -43,6 +44,10 @@ fuzz: ## each fuzz target for FUZZTIME (60s)
 bench: ## all comparisons with others, into docs/benchmarks.md (some 20 minutes; BENCH="-only push" for some, -long, -quick)
 	-@test -d web/node_modules || $(MAKE) web/node_modules
 	go run ./test/bench $(BENCH)
+load: ## narthex under load for half an hour (LOAD), what it stood in bin/load
+	go run ./test/load -out bin/load $(LOAD)
+scale: ## a million and ten million series in shards and in one process (10 minutes, 6 GiB)
+	NARTHEX_ACCEPTANCE=1 go test -count=1 -v -timeout 60m -run '^TestScale' ./test
 size: ## what the Lambda function links and weighs, against its budget
 	go test -count=1 -v -run '^TestBootstrap' ./internal/shape
 web: web/node_modules ## build the viewer into viewer/dist
@@ -71,4 +76,4 @@ web/node_modules: web/package-lock.json
 clean: ## remove what was built, keep data and caches
 	rm -rf bin dist
 
-.PHONY: help run build dist test acceptance chaos lint vuln fuzz bench size web web-check dashboards deploy-check clients-check clean
+.PHONY: help run build dist test acceptance chaos lint vuln fuzz bench load scale size web web-check dashboards deploy-check clients-check clean

@@ -88,6 +88,8 @@ func New(ctx context.Context, o Options) (*App, error) {
 	for _, name := range slices.Sorted(maps.Keys(others)) {
 		others[name] = a.metered(name, others[name])
 	}
+	commits := a.stats.Histogram("narthex_ledger_commit_duration_seconds", "How long a group commit took: a write of the log and its fsync.", durations()...)
+	ticks := a.stats.Histogram("narthex_ledger_tick_duration_seconds", "How long after its time all destinations had taken a tick; those that they did not take do not count.", durations()...)
 	l, err := ledger.Open(ctx, ledger.Options{
 		Dir:    filepath.Join(c.Data, "ledger"),
 		Sink:   a.metered("store", o.Sink),
@@ -95,6 +97,9 @@ func New(ctx context.Context, o Options) (*App, error) {
 		Bounds: bounds,
 		Now:    o.Now,
 		Logger: o.Logger,
+
+		Committed: func(d time.Duration) { commits.Observe(d.Seconds()) },
+		Ticked:    func(d time.Duration) { ticks.Observe(d.Seconds()) },
 		Policy: ledger.Policy{
 			Interval: c.ScrapeInterval, Settle: c.Ledger.Settle, Heartbeat: c.Ledger.Heartbeat,
 			Idle: c.Ledger.Idle, Forget: c.Ledger.Forget, Horizon: c.Ledger.Horizon,

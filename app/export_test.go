@@ -1,5 +1,10 @@
 package app
 
+import (
+	"context"
+	"time"
+)
+
 // WeightOf is what a request's body weighs among those under way.
 var WeightOf = weightOf
 
@@ -7,10 +12,19 @@ var WeightOf = weightOf
 type Room struct{ r *room }
 
 // NewRoom returns a room.
-func NewRoom(size, share int64) Room { return Room{newRoom(size, share)} }
+func NewRoom(size, share int64, line int, patience time.Duration) Room {
+	return Room{newRoom(size, share, line, patience)}
+}
 
-// TryTake reports whether the sender gets n bytes now.
-func (r Room) TryTake(who string, n int64) bool { return r.r.tryTake(who, n) }
+// Take waits for n bytes and reports whether the sender got them.
+func (r Room) Take(ctx context.Context, who string, n int64) bool { return r.r.take(ctx, who, n) }
+
+// Waiting is how many stand in line.
+func (r Room) Waiting() int {
+	r.r.mu.Lock()
+	defer r.r.mu.Unlock()
+	return r.r.waiting.Len()
+}
 
 // Give gives them back.
 func (r Room) Give(who string, n int64) { r.r.give(who, n) }

@@ -8,7 +8,6 @@ import (
 
 	"narthex/internal/message"
 	"narthex/internal/reply"
-	"narthex/push"
 )
 
 // guard keeps web pages of other origins out. A browser can be made to send
@@ -58,66 +57,6 @@ func (a *App) knownHost(host string) bool {
 		return true
 	}
 	return slices.ContainsFunc(a.o.Config.Hosts, func(h string) bool { return strings.EqualFold(h, host) })
-}
-
-// maxInHand is how many bytes of request bodies are in memory at a time. What is
-// made of a body can take a dozen times its size.
-const maxInHand = 64 << 20
-
-// admit bounds the memory of all requests together: each weighs what its body
-// may have.
-func (a *App) admit(next http.Handler) http.Handler {
-	limit := a.o.Config.Limits.Body
-	size := max(maxInHand, limit)
-	share := size // without authentication all are one sender
-	if a.o.Access.Required() {
-		share = max(size/4*3, limit)
-	}
-	room := newRoom(size, share)
-	busy := a.stats.CounterVec("narthex_http_busy_total", "Requests that were answered 429 because too many were under way.")
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// Queries bound their forms themselves and are not to wait for pushes.
-		if r.Method == http.MethodGet || r.Method == http.MethodHead || isQuery(r.URL.Path) {
-			next.ServeHTTP(w, r)
-			return
-		}
-		weight := max(weightOf(r, limit), 4<<10)
-		who, _ := IdentityOf(r)
-		if !room.take(r.Context(), who, weight) {
-			busy().Add(1)
-			w.Header().Set("Retry-After", "2")
-			reply.Error(w, http.StatusTooManyRequests, "too_busy", "too many requests are under way: try again in a moment, with the same id")
-			return
-		}
-		defer room.give(who, weight)
-		next.ServeHTTP(w, r)
-	})
-}
-
-// weightOf returns how many bytes the body may have once it is decompressed.
-// Remote write is snappy whatever its header says; OTLP's attributes and buckets
-// unfold to more than what other bodies make.
-func weightOf(r *http.Request, limit int64) int64 {
-	encoding := r.Header.Get("Content-Encoding")
-	switch {
-	case r.ContentLength < 0:
-		return limit
-	case encoding == "snappy" || r.URL.Path == push.WritePath:
-		return min(limit, push.SnappyRatio*min(limit, r.ContentLength))
-	case encoding != "":
-		return limit
-	case r.URL.Path == push.OTLPPath:
-		return min(limit, 4*min(limit, r.ContentLength))
-	}
-	return min(limit, r.ContentLength)
-}
-
-func isQuery(path string) bool {
-	if i := strings.Index(path, "/api/v1/"); i > 0 && strings.HasPrefix(path, "/backends/") {
-		path = path[i:]
-	}
-	rest, ok := strings.CutPrefix(path, "/api/v1/")
-	return ok && (strings.HasPrefix(rest, "query") || rest == "labels" || rest == "series" || strings.HasSuffix(rest, "_query"))
 }
 
 // IsLoopback reports whether only programs on this machine can connect to the

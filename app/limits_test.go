@@ -7,9 +7,14 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"narthex"
 	"narthex/app"
@@ -192,18 +197,103 @@ func TestWeightOf(t *testing.T) {
 
 // A sender whose requests never end leaves room for the others.
 func TestRoomIsShared(t *testing.T) {
-	r := app.NewRoom(100, 75)
+	r := app.NewRoom(100, 75, 0, time.Minute) // without a line
+	take := func(who string, n int64) bool { return r.Take(t.Context(), who, n) }
 	for _, step := range []struct {
 		who  string
 		n    int64
 		want bool
 	}{{"a", 40, true}, {"a", 40, false}, {"a", 35, true}, {"a", 1, false}, {"b", 30, false}, {"b", 25, true}, {"c", 1, false}} {
-		if got := r.TryTake(step.who, step.n); got != step.want {
+		if got := take(step.who, step.n); got != step.want {
 			t.Errorf("%s takes %d: %v", step.who, step.n, got)
 		}
 	}
 	r.Give("a", 40)
-	if !r.TryTake("c", 40) || r.TryTake("a", 1) {
+	if !take("c", 40) || take("a", 1) {
 		t.Error("what was given back is not there, or too much is")
 	}
+}
+
+// Who finds a room full waits in line: in order, but for those who have their share,
+// not for ever, and not if too many do already.
+func TestRoomHasALine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := app.NewRoom(4, 3, 4, time.Second)
+		var mu sync.Mutex
+		var served []string
+		come := func(who string, n int64) {
+			go func() {
+				told := who
+				if !r.Take(t.Context(), who, n) {
+					told = "not " + who
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				served = append(served, told)
+			}()
+			synctest.Wait()
+		}
+		want := func(list ...string) {
+			t.Helper()
+			synctest.Wait()
+			slices.Sort(served)
+			if diff := cmp.Diff(list, served); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			served = nil
+		}
+		come("a", 3)
+		come("b", 1)
+		want("a", "b")
+		come("a", 1) // has its share
+		come("c", 2)
+		come("d", 1)
+		come("a", 1)
+		come("e", 1) // the line is full
+		want("not e")
+		r.Give("b", 1) // not enough for c, and d came later
+		want()
+		if n := r.Waiting(); n != 4 {
+			t.Errorf("%d wait, want 4", n)
+		}
+		r.Give("a", 3)
+		want("a", "c", "d")
+		r.Give("c", 2)
+		want("a")
+		come("f", 3)
+		time.Sleep(time.Second - time.Nanosecond)
+		want()
+		time.Sleep(time.Nanosecond)
+		want("not f")
+		r.Give("a", 1)
+		r.Give("a", 1)
+		r.Give("d", 1)
+		come("g", 3)
+		come("h", 1)
+		want("g", "h")
+	})
+}
+
+// Who leaves the line lets those behind it through.
+func TestRoomLineGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := app.NewRoom(4, 4, 4, time.Minute)
+		r.Take(t.Context(), "a", 3)
+		ctx, cancel := context.WithCancel(t.Context())
+		var large, small bool
+		done := make(chan bool)
+		go func() { large = r.Take(ctx, "b", 2); done <- true }()
+		synctest.Wait()
+		go func() { small = r.Take(t.Context(), "c", 1); done <- true }()
+		synctest.Wait()
+		if r.Waiting() != 2 {
+			t.Fatal("somebody overtook")
+		}
+		cancel()
+		<-done
+		<-done
+		if large || !small || r.Waiting() != 0 {
+			t.Errorf("the one that left got room: %v; the one behind it: %v", large, small)
+		}
+	})
 }

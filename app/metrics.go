@@ -43,6 +43,11 @@ func (a *App) register() {
 	})
 }
 
+// durations are the bounds of histograms of how long something took, in seconds.
+func durations() []float64 {
+	return []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60}
+}
+
 func (a *App) metrics(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	write := a.o.Metrics

@@ -1,64 +1,123 @@
 package app
 
 import (
+	"container/list"
 	"context"
 	"sync"
 	"time"
 )
 
-// room is a number of bytes that requests share. No sender has more than its
-// share of it, so that one whose bodies never end does not keep out the others.
+// room is a number of something that requests share, such as bytes or turns. No
+// sender has more than its share of it, so that one whose bodies never end does not
+// keep out the others. Who finds it full waits in line, which is of a bounded length:
+// more would only wait longer, in memory.
 type room struct {
-	share int64
+	size, share int64
+	line        int           // how many may wait
+	patience    time.Duration // how long
 
 	mu      sync.Mutex
 	free    int64
 	held    map[string]int64 // by sender
-	changed chan struct{}    // closed and replaced when bytes come free
+	waiting *list.List       // of *waiter, who came first in front
+	waits   map[string]int   // by sender
 }
 
-func newRoom(size, share int64) *room {
-	return &room{free: size, share: share, held: make(map[string]int64), changed: make(chan struct{})}
+// waiter is a request in line.
+type waiter struct {
+	who   string
+	n     int64
+	ready chan struct{} // closed when it has what it waits for
 }
 
-// patience is how long a request waits for room before it is turned away.
-const patience = 5 * time.Second
+func newRoom(size, share int64, line int, patience time.Duration) *room {
+	return &room{
+		size: size, share: share, line: line, patience: patience,
+		free: size, held: make(map[string]int64), waiting: list.New(), waits: make(map[string]int),
+	}
+}
 
-// take waits for n bytes for a sender and reports whether it got them.
+// take waits for n for a sender and reports whether it got them: at once it does not
+// if the line is full.
 func (r *room) take(ctx context.Context, who string, n int64) bool {
-	if r.tryTake(who, n) {
+	r.mu.Lock()
+	if r.fits(who, n) {
+		r.grant(who, n)
+		r.mu.Unlock()
 		return true
 	}
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	for {
-		r.mu.Lock()
-		changed := r.changed
+	// A sender's share of the line is that of the room.
+	if r.waiting.Len() >= r.line || int64(r.waits[who])*r.size >= int64(r.line)*r.share {
 		r.mu.Unlock()
-		if r.tryTake(who, n) {
-			return true
-		}
-		select {
-		case <-changed:
-		case <-timer.C:
-			return false
-		case <-ctx.Done():
-			return false
-		}
-	}
-}
-
-func (r *room) tryTake(who string, n int64) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.free < n || r.held[who]+n > r.share {
 		return false
 	}
-	r.free -= n
-	r.held[who] += n
-	return true
+	w := &waiter{who, n, make(chan struct{})}
+	place := r.waiting.PushBack(w)
+	r.waits[who]++
+	r.mu.Unlock()
+
+	timer := time.NewTimer(r.patience)
+	defer timer.Stop()
+	select {
+	case <-w.ready:
+		return true
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	select {
+	case <-w.ready: // in this instant
+		return true
+	default:
+	}
+	r.leave(place)
+	r.admit() // who stood behind it may want less
+	return false
 }
 
+// fits reports whether n may go to a sender who comes now: nobody waits for what is
+// free.
+func (r *room) fits(who string, n int64) bool {
+	for e := r.waiting.Front(); e != nil; e = e.Next() {
+		if w := e.Value.(*waiter); r.held[w.who]+w.n <= r.share {
+			return false
+		}
+	}
+	return n <= r.free && r.held[who]+n <= r.share
+}
+
+func (r *room) grant(who string, n int64) {
+	r.free -= n
+	r.held[who] += n
+}
+
+// leave takes a waiter out of the line.
+func (r *room) leave(place *list.Element) {
+	w := r.waiting.Remove(place).(*waiter)
+	if r.waits[w.who]--; r.waits[w.who] == 0 {
+		delete(r.waits, w.who)
+	}
+}
+
+// admit gives what is free to those who wait, in order. Who has its share already is
+// passed over; who wants more than is free is not, or it would wait for ever.
+func (r *room) admit() {
+	for e := r.waiting.Front(); e != nil && r.free > 0; {
+		w, next := e.Value.(*waiter), e.Next()
+		if r.held[w.who]+w.n <= r.share {
+			if w.n > r.free {
+				return
+			}
+			r.grant(w.who, w.n)
+			r.leave(e)
+			close(w.ready)
+		}
+		e = next
+	}
+}
+
+// give gives back what was taken.
 func (r *room) give(who string, n int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -66,6 +125,5 @@ func (r *room) give(who string, n int64) {
 	if r.held[who] -= n; r.held[who] == 0 {
 		delete(r.held, who)
 	}
-	close(r.changed)
-	r.changed = make(chan struct{})
+	r.admit()
 }

@@ -46,6 +46,10 @@ type Options struct {
 	Others map[string]narthex.Sink
 	// Policy says when samples are written.
 	Policy Policy
+	// Committed, if not nil, is told how long each write of the log took, with its
+	// fsync; Ticked how long after its time a tick was taken by all destinations. They
+	// must not take long.
+	Committed, Ticked func(time.Duration)
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 	// Logger takes what an operator should know; nil means slog.Default().
@@ -180,6 +184,12 @@ func prepare(o Options) *Ledger {
 	}
 	if o.create == nil {
 		o.create = createFile
+	}
+	if o.Committed == nil {
+		o.Committed = func(time.Duration) {}
+	}
+	if o.Ticked == nil {
+		o.Ticked = func(time.Duration) {}
 	}
 	l := &Ledger{
 		o: o, policy: o.Policy.withDefaults(),

@@ -166,7 +166,9 @@ func (l *Ledger) count(out Outcome, err error) {
 
 // log makes records durable and remembers whether it could.
 func (l *Ledger) log(records [][]byte) error {
+	begun := l.o.Now()
 	err := l.wal.append(records)
+	l.o.Committed(l.o.Now().Sub(begun))
 	if err != nil {
 		l.stats.logErrors.Add(1)
 		l.stats.logErr.Store(&err)
@@ -250,6 +252,9 @@ func (l *Ledger) send(t *tickRequest, loads map[*destination]load) {
 		}
 		stop()
 		cancel()
+		if err == nil {
+			l.o.Ticked(l.o.Now().Sub(time.UnixMilli(Grid(t.now.UnixMilli(), l.policy.Interval))))
+		}
 		t.done <- err
 	}()
 }

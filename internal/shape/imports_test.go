@@ -82,6 +82,7 @@ var mayImport = map[string][]string{
 	"test":               {},
 	"test/bench":         {}, // make bench
 	"test/chaos":         {},
+	"test/load":          {".", "remotewrite"}, // clients of a narthex in another process
 
 	// Wiring.
 	"app":                {everything},

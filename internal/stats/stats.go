@@ -24,7 +24,8 @@ type Set struct {
 type family struct {
 	name, help, typ string
 	read            func() float64      // or
-	vec             map[string]*Counter // by labels as text
+	vec             map[string]*Counter // by labels as text, or
+	hist            *Histogram
 }
 
 // Counter is a number that only rises.
@@ -67,6 +68,14 @@ func (s *Set) CounterVec(name, help string, names ...string) (with func(values .
 	}
 }
 
+// Histogram registers a histogram with the upper bounds of its buckets, rising; the
+// one without a bound is added.
+func (s *Set) Histogram(name, help string, bounds ...float64) *Histogram {
+	h := &Histogram{bounds: bounds, counts: make([]uint64, len(bounds)+1)}
+	s.add(&family{name: name, help: help, typ: "histogram", hist: h})
+	return h
+}
+
 func (s *Set) add(f *family) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,6 +93,10 @@ func (s *Set) WriteTo(w io.Writer) (int64, error) {
 		b.WriteString("# HELP " + f.name + " " + helpText.Replace(f.help) + "\n# TYPE " + f.name + " " + f.typ + "\n")
 		if f.read != nil {
 			b.WriteString(f.name + " " + number(f.read()) + "\n")
+			continue
+		}
+		if f.hist != nil {
+			f.hist.write(b, f.name)
 			continue
 		}
 		for _, line := range s.members(f) {

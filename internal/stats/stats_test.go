@@ -32,3 +32,26 @@ c 1.5e+09
 		t.Errorf("%d bytes, %v:\n%s", n, err, b.String())
 	}
 }
+
+func TestHistogram(t *testing.T) {
+	var s stats.Set
+	h := s.Histogram("d_seconds", "How long.", 0.5, 1)
+	for _, v := range []float64{0.25, 0.5, 0.75, 3} {
+		h.Observe(v)
+	}
+	var b strings.Builder
+	if _, err := s.WriteTo(&b); err != nil {
+		t.Fatal(err)
+	}
+	const want = `# HELP d_seconds How long.
+# TYPE d_seconds histogram
+d_seconds_bucket{le="0.5"} 2
+d_seconds_bucket{le="1"} 3
+d_seconds_bucket{le="+Inf"} 4
+d_seconds_sum 4.5
+d_seconds_count 4
+`
+	if b.String() != want {
+		t.Errorf("got:\n%s", b.String())
+	}
+}
