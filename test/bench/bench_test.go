@@ -185,7 +185,6 @@ comparisons:
     title: Pushes, beside a gateway
     command: {packages: [./test], bench: ^BenchmarkPush$, benchtime: 1x}
     needs: [gateway]
-    beside: [mtail]
     sides: [{side: narthex, title: narthex}, {side: gateway, title: Pushgateway}, {side: floor, title: floor}, {side: absent, title: absent}]
     about: 16 clients push.
     rows:

@@ -126,7 +126,7 @@ func measure(ctx context.Context, o options, w io.Writer, t *Table, root, out st
 	if err := h.run(ctx, jobs, func() error { return write(out, t, results()) }); err != nil {
 		return err
 	}
-	return report(w, t, jobs)
+	return report(w, jobs)
 }
 
 // prepare chooses comparisons and says which can't be run.
@@ -176,13 +176,13 @@ func write(dir string, t *Table, all []Result) error {
 }
 
 // report prints the tables, and fails if something did not run.
-func report(w io.Writer, t *Table, jobs []*job) error {
+func report(w io.Writer, jobs []*job) error {
 	var failed []string
 	for _, j := range jobs {
 		if j.result.Problem != "" {
 			failed = append(failed, j.ID)
 		}
-		fmt.Fprint(w, section(t, j.Comparison, j.result, true, j.result))
+		fmt.Fprint(w, section(j.Comparison, j.result, true, j.result))
 	}
 	if len(failed) > 0 {
 		return fmt.Errorf("did not run: %s", strings.Join(failed, ", "))

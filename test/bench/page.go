@@ -19,7 +19,7 @@ func page(t *Table, all []Result) string {
 	b.WriteString(summary(t, all))
 	for _, c := range t.Comparisons {
 		r, ok := of(all, c.ID)
-		b.WriteString(section(t, c, r, ok, main))
+		b.WriteString(section(c, r, ok, main))
 	}
 	return b.String()
 }
@@ -107,7 +107,7 @@ func link(c Comparison) string {
 	return fmt.Sprintf("[%s](#%s)", c.Title, anchor)
 }
 
-func section(t *Table, c Comparison, r Result, ok bool, main Result) string {
+func section(c Comparison, r Result, ok bool, main Result) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n## %s\n\n    %s%s\n", c.Title, map[bool]string{true: "NARTHEX_ACCEPTANCE=1 "}[c.Long], c.Command)
 	paragraph := func(text string) {
@@ -125,11 +125,7 @@ func section(t *Table, c Comparison, r Result, ok bool, main Result) string {
 		paragraph("Not measured yet.")
 	case len(r.Figures) > 0:
 		paragraph(circumstances(r, main))
-		for _, p := range t.Peers {
-			if slices.Contains(c.Beside, p.id()) && r.Peers[p.id()] == "" {
-				paragraph("Without " + p.Name + ", which was not found (" + p.Install + ").")
-			}
-		}
+		paragraph(absent(c, r))
 		paragraph(tableOf(c, r))
 		var lines []string
 		for _, v := range judge(c, r) {
@@ -157,6 +153,20 @@ func circumstances(r, main Result) string {
 		return ""
 	}
 	return "Measured apart: " + strings.Join(own, ", ") + "."
+}
+
+// absent names the sides that a table should have and has not.
+func absent(c Comparison, r Result) string {
+	var names []string
+	for _, s := range c.Sides {
+		if !slices.Contains(r.sides(c), s) {
+			names = append(names, s.Title)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "Without figures of: " + strings.Join(names, ", ") + ", not found when this was measured."
 }
 
 // tableOf is a line for each row and a column for each side that has figures, or

@@ -173,6 +173,7 @@ func (h *Harness) script(ctx context.Context, c Comparison) ([]Figure, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Command, err)
 	}
+	fmt.Fprintln(h.Out, strings.TrimSpace(out)) // it says what it did not find
 	text, err := os.ReadFile(file)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err

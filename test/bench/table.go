@@ -31,7 +31,6 @@ type Comparison struct {
 	Runs    int      `yaml:"runs"`    // how often, if not as often as the rest: 1 for what does not vary
 	Seconds float64  `yaml:"seconds"` // what a run takes, about
 	Needs   []string `yaml:"needs"`   // peers without which nothing is measured
-	Beside  []string `yaml:"beside"`  // peers without which a column stays empty
 	Sides   []Side   `yaml:"sides"`   // who is measured; the first is narthex
 	Down    bool     `yaml:"down"`    // the sides are the lines of the table, and the rows its columns
 	About   string   `yaml:"about"`
@@ -112,7 +111,7 @@ func (t *Table) check(c *Comparison) error {
 	if ways != 1 || c.Command.Npm == "" && len(c.Command.Packages) == 0 {
 		return errors.New("its command is either a bench or a test of packages, or an npm script")
 	}
-	for _, id := range slices.Concat(c.Needs, c.Beside) {
+	for _, id := range c.Needs {
 		if !slices.ContainsFunc(t.Peers, func(p Peer) bool { return p.id() == id }) {
 			return fmt.Errorf("%s is not among the peers", id)
 		}
