@@ -60,10 +60,10 @@ func (m *meter) add(name string, v float64, labels ...narthex.Label) {
 }
 
 // max sets a gauge, unless it was set to more since it was told.
-func (m *meter) max(name string, v float64, labels ...narthex.Label) {
+func (m *meter) max(name string, v float64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r := m.reading(m.gauges, name, labels)
+	r := m.reading(m.gauges, name, nil)
 	r.value = max(r.value, v)
 }
 

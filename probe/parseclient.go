@@ -53,7 +53,7 @@ func (r *moduleReader) clientRelations(path string, n *yaml.Node, given map[stri
 	if len(kinds) > 1 {
 		r.Errorf(given[kinds[1]], path, "%s are given together: keep one", strings.Join(kinds, " and "))
 	}
-	r.proxyRelations(path, n, given, &c.Proxy)
+	r.proxyRelations(path, given, &c.Proxy)
 }
 
 // noReference refuses the name of a secret in a secret manager.
@@ -134,7 +134,7 @@ func (r *moduleReader) oauth2(path string, n *yaml.Node) *OAuth2 {
 		r.Errorf(given["grant_type"], path, "narthex has the grant type client_credentials only")
 	}
 	r.atMostOne(path, n, "client_secret", string(o.ClientSecret.Value), "client_secret_file", o.ClientSecret.File)
-	r.proxyRelations(path, n, given, &o.Proxy)
+	r.proxyRelations(path, given, &o.Proxy)
 	return o
 }
 
@@ -145,7 +145,7 @@ func (r *moduleReader) proxyFields(p *Proxy) []field {
 	}
 }
 
-func (r *moduleReader) proxyRelations(path string, n *yaml.Node, given map[string]*yaml.Node, p *Proxy) {
+func (r *moduleReader) proxyRelations(path string, given map[string]*yaml.Node, p *Proxy) {
 	switch {
 	case len(p.ConnectHeader) > 0 && !p.FromEnvironment && p.URL == "":
 		r.Errorf(given["proxy_connect_header"], path, "proxy_connect_header wants proxy_url or proxy_from_environment beside it")

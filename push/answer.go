@@ -26,11 +26,10 @@ type answer struct {
 
 func (a *answer) Error() string { return a.msg }
 
-// fail answers the error in JSON and returns the status code.
-func (d *door) fail(w http.ResponseWriter, r *http.Request, err error) int {
+// fail answers the error in JSON.
+func (d *door) fail(w http.ResponseWriter, r *http.Request, err error) {
 	a := d.answerOf(w, r, err)
 	reply.Error(w, a.code, a.errorType, a.msg)
-	return a.code
 }
 
 // answerOf returns how to answer the error, and sets the headers for that. An

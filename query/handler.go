@@ -78,7 +78,8 @@ func (a *API) handle(h handler, methods ...string) http.Handler {
 		ctx, cancel := context.WithTimeout(r.Context(), a.opts.Timeout)
 		defer cancel()
 		r = r.WithContext(ctx)
-		res, err := a.parse(w, r, methods)
+		var res answer
+		err := a.parse(w, r, methods)
 		if err == nil {
 			res, err = h(r)
 		}
@@ -97,21 +98,21 @@ func (a *API) handle(h handler, methods ...string) http.Handler {
 }
 
 // parse checks the request's method and reads its form.
-func (a *API) parse(w http.ResponseWriter, r *http.Request, methods []string) (answer, error) {
+func (a *API) parse(w http.ResponseWriter, r *http.Request, methods []string) error {
 	if method := r.Method; !slices.Contains(methods, method) && method != http.MethodHead {
 		w.Header().Set("Allow", strings.Join(methods, ", "))
-		return answer{}, &apiError{http.StatusMethodNotAllowed, "bad_data", fmt.Errorf("method %s is not allowed here, use %s", method, strings.Join(methods, " or "))}
+		return &apiError{http.StatusMethodNotAllowed, "bad_data", fmt.Errorf("method %s is not allowed here, use %s", method, strings.Join(methods, " or "))}
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	err := r.ParseForm()
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		return answer{}, &apiError{http.StatusRequestEntityTooLarge, "bad_data", fmt.Errorf("the form is longer than %d bytes", tooLarge.Limit)}
+		return &apiError{http.StatusRequestEntityTooLarge, "bad_data", fmt.Errorf("the form is longer than %d bytes", tooLarge.Limit)}
 	}
 	if err != nil {
-		return answer{}, badData(fmt.Errorf("error parsing form values: %w", err))
+		return badData(fmt.Errorf("error parsing form values: %w", err))
 	}
-	return answer{}, nil
+	return nil
 }
 
 func (a *API) writeError(w http.ResponseWriter, e *apiError) {
