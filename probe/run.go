@@ -25,8 +25,12 @@ func (p *Prober) Run(ctx context.Context, r Request) (*Result, error) {
 	if r.Target == "" {
 		return nil, narthex.Errorf(narthex.Invalid, "the target is missing")
 	}
+	asked := time.Now()
 	p.Warm(r)
 	start, begun := p.o.Now(), time.Now()
+	if r.Timeout > 0 { // whoever asked waits from then on
+		r.Timeout = max(time.Millisecond, r.Timeout-begun.Sub(asked))
+	}
 	timeout := timeoutOf(ctx, m, r)
 	ctx, cancel := context.WithTimeout(ctx, timeout-reserve(timeout))
 	defer cancel()
