@@ -104,6 +104,7 @@ func destinations(t testing.TB, base string) map[string]map[string]any {
 // destinations. Each of them is away for a while, the program is killed, and in
 // the end both have every sample.
 func TestAgent(t *testing.T) {
+	t.Parallel()
 	target := httptest.NewServer(&longLived{})
 	defer target.Close()
 	old := startPrometheus(t, windowConfig)
@@ -315,6 +316,7 @@ func scrapedAlike(t *testing.T, job, prom, narthex string) {
 // TestAgentCommand: two flags make an agent, and the program without a store says
 // so where queries would be.
 func TestAgentCommand(t *testing.T) {
+	t.Parallel()
 	target := httptest.NewServer(&longLived{})
 	defer target.Close()
 	var bodies atomic.Int64

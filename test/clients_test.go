@@ -3,7 +3,6 @@ package test
 import (
 	"encoding/json"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -85,6 +84,7 @@ func goSeries(n string, twice string, four, six string) map[string]string {
 }
 
 func TestClientGolang(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, "scrape_interval: 1s\n")
 	do := func(what string, err error) {
 		t.Helper()
@@ -152,6 +152,7 @@ func TestClientGolang(t *testing.T) {
 
 // Native histograms, which client_golang sends as protobuf.
 func TestClientGolangNative(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, "scrape_interval: 1s\n")
 	h := client.NewHistogram(client.HistogramOpts{Name: "go_native", NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 8})
 	pusher := push.New(s.url()+"/aggregate", "native").Collector(h).Header(http.Header{"X-Narthex-Temporality": {"cumulative"}, "X-Narthex-Source": {"pod-1"}})
@@ -171,20 +172,11 @@ func TestClientGolangNative(t *testing.T) {
 }
 
 func TestClientNode(t *testing.T) {
-	node, err := exec.LookPath("node")
-	if err != nil {
-		t.Fatal("this test needs Node.js: apt-get install nodejs npm")
-	}
+	t.Parallel()
 	dir := filepath.Join("clients", "node")
-	if _, err := os.Stat(filepath.Join(dir, "node_modules", "prom-client")); err != nil {
-		cmd := exec.Command("npm", "ci", "--ignore-scripts")
-		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("npm ci in test/clients/node: %v\n%s", err, out)
-		}
-	}
+	npmInstall(t, dir)
 	s := newServer(t, "scrape_interval: 1s\n")
-	cmd := exec.Command(node, "push.mjs", s.url())
+	cmd := exec.Command("node", "push.mjs", s.url())
 	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
 	const want = "push 200\naggregate totals 200\npush 200\naggregate totals 200\npushAdd 200\npush 200\ndelete 202\naggregate 200\naggregate 200\n"
@@ -218,6 +210,7 @@ func TestClientNode(t *testing.T) {
 }
 
 func TestClientCurl(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, "scrape_interval: 1s\n")
 	curl := func(stdin string, args ...string) string {
 		t.Helper()

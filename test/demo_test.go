@@ -15,6 +15,7 @@ import (
 
 // TestDemo looks for each thing that the invented shop is to show.
 func TestDemo(t *testing.T) {
+	t.Parallel()
 	address := freePort(t)
 	tmp := t.TempDir()
 	cmd := exec.Command(program(t), "serve", "--demo", "--listen", address)

@@ -58,6 +58,7 @@ func clientBlocks(t *testing.T, path string) []block {
 
 // What docs/clients.md shows works, as it stands there.
 func TestClientsPage(t *testing.T) {
+	t.Parallel()
 	const page = "../docs/clients.md"
 	blocks := clientBlocks(t, page)
 	s := newServer(t, "scrape_interval: 1s\n")
@@ -114,13 +115,7 @@ func (r *runner) link(t *testing.T, name, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(source); err != nil {
-		cmd := exec.Command("npm", "ci", "--ignore-scripts")
-		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("npm ci in %s: %v\n%s", dir, err, out)
-		}
-	}
+	npmInstall(t, dir)
 	if err := os.Symlink(source, filepath.Join(r.dir, "node_modules", name)); err != nil {
 		t.Fatal(err)
 	}

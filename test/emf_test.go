@@ -17,19 +17,9 @@ import (
 // Powertools.
 func powertools(t *testing.T, invocations int) []byte {
 	t.Helper()
-	node, err := exec.LookPath("node")
-	if err != nil {
-		t.Fatal("this test needs Node.js: apt-get install nodejs npm")
-	}
 	dir := filepath.Join("clients", "node")
-	if _, err := os.Stat(filepath.Join(dir, "node_modules", "@aws-lambda-powertools", "metrics")); err != nil {
-		cmd := exec.Command("npm", "ci", "--ignore-scripts")
-		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("npm ci in test/clients/node: %v\n%s", err, out)
-		}
-	}
-	cmd := exec.Command(node, "emf.mjs", fmt.Sprint(invocations))
+	npmInstall(t, dir)
+	cmd := exec.Command("node", "emf.mjs", fmt.Sprint(invocations))
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "AWS_LAMBDA_INITIALIZATION_TYPE=on-demand")
 	cmd.Stderr = os.Stderr
@@ -68,6 +58,7 @@ func (s *server) post(path string, body []byte, header ...string) (int, map[stri
 
 // What Powertools logs comes out of PromQL as it went in, whatever is sent twice.
 func TestEMFPowertools(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, "scrape_interval: 1s\n")
 	const n = 4
 	lines := powertools(t, n)
@@ -109,6 +100,7 @@ func TestEMFPowertools(t *testing.T) {
 
 // Classic buckets, and the namespace in the name.
 func TestEMFOptions(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, "scrape_interval: 1s\npush: {emf: {namespace: prefix, buckets: mine, unitless: histogram}}\nhistograms: {mine: \"1, 2\"}\n")
 	body := []byte(`{"_aws":{"CloudWatchMetrics":[{"Namespace":"My/App","Metrics":[{"Name":"T","Unit":"Seconds"},{"Name":"n"}]}]},"T":[0.5,1.5,9],"n":1}` + "\n" +
 		"not JSON\n" + `{"_aws":{"CloudWatchMetrics":[{"Namespace":"My/App","Metrics":[{"Name":"hits","Unit":"Count"}]}]},"hits":-1}`)

@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -45,13 +44,7 @@ func ours(t *testing.T, zip string, env []string) invoker {
 
 // fun runs it under @vercel/fun, an emulator that is not ours.
 func fun(t *testing.T, zip string, env []string) invoker {
-	if _, err := os.Stat("fun/node_modules/.package-lock.json"); err != nil {
-		cmd := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-		cmd.Dir = "fun"
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("npm ci in test/fun (this test needs Node.js: apt-get install nodejs npm): %v\n%s", err, out)
-		}
-	}
+	npmInstall(t, "fun")
 	variables := map[string]string{}
 	for _, e := range env {
 		name, value, _ := strings.Cut(e, "=")
@@ -204,7 +197,8 @@ func requests() []lambdaCase {
 // under our emulator, under one that is not ours, and where NARTHEX_RIE names it
 // under AWS's own.
 func TestEventsFromTheZip(t *testing.T) {
-	zip := filepath.Join(dist(t, repository(t), runtime.GOARCH), "bootstrap-"+runtime.GOARCH+".zip")
+	t.Parallel()
+	zip := zipFile(t, "bootstrap")
 	runners := map[string]func(*testing.T, string, []string) invoker{"emulator": ours, "@vercel/fun": fun}
 	if os.Getenv("NARTHEX_RIE") != "" {
 		runners["AWS's RIE"] = rie

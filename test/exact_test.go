@@ -18,6 +18,7 @@ import (
 // is killed and started again. What PromQL says is the truth, not one more and
 // not one less.
 func TestExactlyOnceUnderKills(t *testing.T) {
+	t.Parallel()
 	const pushers, series = 16, 500
 	increments, kills := scaled(20_000, 3_000), scaled(20, 5)
 	seed := uint64(time.Now().UnixNano())

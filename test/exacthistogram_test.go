@@ -42,6 +42,7 @@ type observed struct {
 // registries, pushed again and again, while the program is killed and started
 // again: counts, sums and buckets are the truth.
 func TestHistogramsExactUnderKills(t *testing.T) {
+	t.Parallel()
 	const pushers, series = 16, 40
 	pushes, kills := scaled(20_000, 2_000), scaled(20, 4)
 	seed := uint64(time.Now().UnixNano())

@@ -18,6 +18,7 @@ import (
 // up what ends in _total. A real Prometheus has the right totals and rates, and no
 // series of any one sender.
 func TestFunctionArticle(t *testing.T) {
+	t.Parallel()
 	store := startPrometheus(t, "global: {}\n").base
 	c := newAccount(t, `
 scrape_interval: 1s

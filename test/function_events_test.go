@@ -48,6 +48,7 @@ func eventsAccount(t *testing.T) (c *account, token string) {
 // Each front brings pushes, plain and packed, and takes back a receipt; who is not
 // known is refused, and what is malformed is, in words.
 func TestFunctionFronts(t *testing.T) {
+	t.Parallel()
 	c, token := eventsAccount(t)
 	c.mapping(c.log)
 	var packed bytes.Buffer
@@ -120,6 +121,7 @@ const twoRequests = `192.0.2.1 - - [29/Nov/2026:11:00:00 +0000] "GET /users/1 HT
 // An object is counted once, however S3 tells of it; messages that fail are named,
 // and no others.
 func TestFunctionObjectsAndMessages(t *testing.T) {
+	t.Parallel()
 	c, _ := eventsAccount(t)
 	etag := func(key string) string {
 		tag, err := c.s3.Put(t.Context(), awstest.Bucket, key, []byte(twoRequests), aws.PutOptions{})
@@ -224,6 +226,7 @@ func TestFunctionObjectsAndMessages(t *testing.T) {
 // The same for the events that others have published, which must not be part of
 // this repository: those in the directory NARTHEX_EVENTS, by their names.
 func TestFunctionPublishedEvents(t *testing.T) {
+	t.Parallel()
 	dir := os.Getenv("NARTHEX_EVENTS")
 	if dir == "" {
 		dir = "../lambda/testdata"

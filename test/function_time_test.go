@@ -240,6 +240,7 @@ func TestFunctionDeadline(t *testing.T) {
 
 // What the configuration may be had from, and who is taken by which.
 func TestFunctionConfiguration(t *testing.T) {
+	t.Parallel()
 	store := awstest.S3(t)
 	s3 := awstest.Session(t, store).S3()
 	const yml = "ledger: {state: \"s3://narthex-test/conf\"}\nremote_write: [{url: http://127.0.0.1:1/x, authorization: {credentials: \"ssm:/narthex/token\"}}]\nlambda: {allow_unauthenticated: true}\n"
@@ -296,6 +297,7 @@ func TestFunctionConfiguration(t *testing.T) {
 
 // A function URL that anybody may call takes nothing, unless that is meant.
 func TestFunctionOpenToAnybody(t *testing.T) {
+	t.Parallel()
 	c := newAccount(t, "ledger: {state: \"s3://narthex-test/open\"}\nremote_write: [{url: $WRITE}]\n", "", emulator.Options{Memory: 512, Timeout: 10 * time.Second})
 	const push = `{"counters":[{"name":"open_total","add":1}]}`
 	for _, front := range []emulator.Front{{Kind: emulator.FunctionURL}, {Kind: emulator.RESTAPI}, {Kind: emulator.ALB}} {

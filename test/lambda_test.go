@@ -121,6 +121,7 @@ func post(t testing.TB, url, contentType string, body []byte, header ...string) 
 // the samples are in the store that came with it, and no push is lost or counted
 // twice when it is stopped and started.
 func TestLambdaOnALaptop(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	const push = `{"id":%q,"counters":[{"name":"orders_total","labels":{"shop":"zug"},"add":1}]}`
 	total := 0
@@ -148,6 +149,7 @@ func TestLambdaOnALaptop(t *testing.T) {
 }
 
 func TestLambdaCommand(t *testing.T) {
+	t.Parallel()
 	l := startLambda(t, t.TempDir(), "--tick", "2m", "--mode", "direct", "--env", "NARTHEX_GROUPS=2")
 	api := l.front + "/2015-03-31/functions/function/invocations"
 	code, text := post(t, api, "application/json", []byte(`{"narthex":"tick"}`))

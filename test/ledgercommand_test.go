@@ -33,6 +33,7 @@ func (s *server) number(expr string) float64 {
 // A push was a mistake. What narthex ledger does about it is durable at once, and
 // it is on the wire what docs/ledger.md says.
 func TestUndoAMistakenPush(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, "scrape_interval: 1s\n")
 	add := func(name string, n int) {
 		t.Helper()
@@ -92,6 +93,7 @@ func TestUndoAMistakenPush(t *testing.T) {
 }
 
 func TestLedgerCommand(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, "scrape_interval: 1s\nhistograms: {small: \"1, 2.5\"}\n")
 	command(t, "", "push", "--url", s.url(), "--id", "known", "--buckets", "small", `lat{r="/a"}~=0.5,2,7`, `runs_total{x="1"}+=2`, "temp=21.5")
 	file := filepath.Join(t.TempDir(), "m.prom")

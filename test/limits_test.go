@@ -40,6 +40,7 @@ func routes(id, service string, from, to int) string {
 // What is over the limit is folded, sums stay right, a retry counts once, and
 // the state of it can be seen.
 func TestOverflow(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, "scrape_interval: 1s\nlimits: {series_per_source: 3, overflow: {action: other, labels: [route]}}\n")
 	for _, c := range []struct {
 		body         string
@@ -141,6 +142,7 @@ func TestRateLimit(t *testing.T) {
 
 // A clock that is wrong is put right where that is wanted, and nowhere else.
 func TestTimePolicy(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, `
 scrape_interval: 1s
 push:
@@ -175,6 +177,7 @@ push:
 
 // All doors that take samples stand behind the same policy and the same limits.
 func TestPolicyAndLimitsOfAllDoors(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, `
 scrape_interval: 1s
 push: {time: [{match: {job: iot}, policy: now}]}

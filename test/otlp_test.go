@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -81,19 +80,9 @@ func goWork(provider *sdk.MeterProvider, m metric.Meter, n int) error {
 // nodeExport runs the Node SDK.
 func nodeExport(t *testing.T, args ...string) {
 	t.Helper()
-	node, err := exec.LookPath("node")
-	if err != nil {
-		t.Fatal("this test needs Node.js: apt-get install nodejs npm")
-	}
 	dir := filepath.Join("clients", "otel")
-	if _, err := os.Stat(filepath.Join(dir, "node_modules", "@opentelemetry")); err != nil {
-		cmd := exec.Command("npm", "ci", "--ignore-scripts")
-		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("npm ci in test/clients/otel: %v\n%s", err, out)
-		}
-	}
-	cmd := exec.Command(node, append([]string{"export.mjs"}, args...)...)
+	npmInstall(t, dir)
+	cmd := exec.Command("node", append([]string{"export.mjs"}, args...)...)
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil || string(out) != "done\n" {
 		t.Fatalf("export.mjs %s: %v\n%s", strings.Join(args, " "), err, out)
@@ -104,6 +93,7 @@ func nodeExport(t *testing.T, args ...string) {
 // Prometheus's own receiver makes of the same bytes: names, labels, times,
 // values, native histograms and exemplars.
 func TestOTLPCumulative(t *testing.T) {
+	t.Parallel()
 	for name, export := range map[string]func(t *testing.T, base string){
 		"go": func(t *testing.T, base string) {
 			provider, m := goMeter(t, base)
@@ -139,6 +129,7 @@ func TestOTLPCumulative(t *testing.T) {
 
 // Increments are counted once, whatever the exporters have to send again.
 func TestOTLPDelta(t *testing.T) {
+	t.Parallel()
 	for name, export := range map[string]func(t *testing.T, base string, n int){
 		"go": func(t *testing.T, base string, n int) {
 			provider, m := goMeter(t, base, otlpmetrichttp.WithTemporalitySelector(sdk.DeltaTemporalitySelector))
@@ -182,6 +173,7 @@ func TestOTLPDelta(t *testing.T) {
 
 // The same while the program is killed and started again.
 func TestOTLPKilled(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, "scrape_interval: 1s\n")
 	m := newMiddle(t, s.url(), failing)
 	provider, meter := goMeter(t, m.URL, otlpmetrichttp.WithTemporalitySelector(sdk.DeltaTemporalitySelector))

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 )
@@ -102,4 +103,27 @@ func startPrometheus(t testing.TB, config string, flags ...string) peer {
 
 func prometheusArgs(dir, file, addr string) []string {
 	return []string{"--config.file", file, "--storage.tsdb.path", filepath.Join(dir, "data"), "--web.listen-address", addr, "--web.enable-remote-write-receiver", "--log.level", "error"}
+}
+
+// npm is held while packages are installed: tests that run side by side want the
+// same ones.
+var npm sync.Mutex
+
+// npmInstall installs what a directory's package-lock.json says, unless that has
+// been done.
+func npmInstall(t testing.TB, dir string) {
+	t.Helper()
+	if _, err := exec.LookPath("npm"); err != nil {
+		t.Fatal("this test needs Node 20 or newer with npm: apt-get install nodejs npm")
+	}
+	npm.Lock()
+	defer npm.Unlock()
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", ".package-lock.json")); err == nil {
+		return
+	}
+	cmd := exec.CommandContext(t.Context(), "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	cmd.Dir = dir
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("npm ci in %s: %v\n%s", dir, err, text)
+	}
 }

@@ -42,6 +42,7 @@ func newProbedSite(t testing.TB) *probedSite {
 // target that leaves while nothing runs ends with a stale marker; what is counted
 // is what was stored.
 func TestProbesOnASchedule(t *testing.T) {
+	t.Parallel()
 	site := newProbedSite(t)
 	const head = "scrape_interval: 1s\nprobes:\n  every: 1s\n  region: us-west-2\n  targets:\n"
 	shop := fmt.Sprintf("    - {name: shop, target: %q, labels: {team: a}}\n", site.URL)
@@ -86,6 +87,7 @@ func TestProbesOnASchedule(t *testing.T) {
 
 // Without a store, probes arrive at a real Prometheus by remote write.
 func TestProbesByRemoteWrite(t *testing.T) {
+	t.Parallel()
 	site := newProbedSite(t)
 	prom := startPrometheus(t, "").base
 	newServer(t, fmt.Sprintf("storage: none\nscrape_interval: 1s\nremote_write: [{url: %q}]\nprobes: {every: 1s, targets: [{name: shop, target: %q}]}\n", prom+"/api/v1/write", site.URL))
@@ -97,6 +99,7 @@ func TestProbesByRemoteWrite(t *testing.T) {
 // A Prometheus with the job that narthex prints has the targets of narthex's
 // configuration probed, with their labels.
 func TestPrometheusProbesThroughNarthex(t *testing.T) {
+	t.Parallel()
 	site := newProbedSite(t)
 	s := newServer(t, fmt.Sprintf(`
 probes:

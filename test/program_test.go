@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -33,7 +34,15 @@ var binary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
+// side is how many tests run side by side, where they may: what they do most is
+// wait.
+const side = "4"
+
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		f.Value.Set(side)
+	}
 	code := m.Run()
 	if path, err := binary(); err == nil {
 		os.RemoveAll(filepath.Dir(path))
@@ -227,15 +236,15 @@ func samples(t testing.TB, base, selector string) []point {
 	return r[0].Values
 }
 
-// eventually polls until ok holds or a minute has passed.
+// eventually polls until ok holds or two minutes have passed.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); <-ticker.C {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); <-ticker.C {
 		if ok() {
 			return
 		}
 	}
-	t.Fatalf("after a minute still not: %s", what)
+	t.Fatalf("after two minutes still not: %s", what)
 }

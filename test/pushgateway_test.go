@@ -127,6 +127,7 @@ func gzipped(s string) string {
 // The same requests to Debian's Pushgateway and to narthex get the same
 // answers and leave the same series, but for what is listed as deliberate.
 func TestPushgatewayDifferential(t *testing.T) {
+	t.Parallel()
 	theirs, _ := pushgateway(t, "--log.level", "error")
 	s := newServer(t, "scrape_interval: 1s\n")
 	n := 0

@@ -86,6 +86,7 @@ func distinct(ps []point) (out []string) {
 
 // One push of 42 counts 42.
 func TestOnePush(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, "scrape_interval: 1s\n")
 	s.push(`{"counters":[{"name":"jobs_total","add":42}]}`)
 	eventually(t, "five samples are stored", func() bool {
@@ -114,6 +115,7 @@ func TestOnePush(t *testing.T) {
 
 // One client's clock that is ahead does not make the others' samples too old.
 func TestClientAhead(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, "scrape_interval: 1s\nstorage: {out_of_order_time_window: 1m}\n")
 	now := time.Now()
 	sample := func(name string, at time.Time) string {

@@ -219,6 +219,7 @@ func checkNative(t *testing.T, rc receiver, c *remotewrite.Client, at time.Time)
 
 // TestPoisonOnReceivers: 2,000 good series and three bad ones in one batch.
 func TestPoisonOnReceivers(t *testing.T) {
+	t.Parallel()
 	for name, start := range startReceiver() {
 		for _, v := range []remotewrite.Version{0, remotewrite.V1} {
 			t.Run(name+" "+v.String(), func(t *testing.T) {

@@ -177,6 +177,7 @@ func TestReceiversAreReal(t *testing.T) {
 // A Prometheus 2 without native histograms answers 500 to them. The other series
 // of the request are stored all the same, and nothing is tried for ever.
 func TestNativeHistogramsThatAreDisabled(t *testing.T) {
+	t.Parallel()
 	rc := startReceiver()["Prometheus of Debian"](t)
 	client := remoteClient(t, rc.write, nil)
 	at := time.Now().Truncate(time.Second)

@@ -29,6 +29,7 @@ func command(t testing.TB, stdin string, args ...string) (out string, code int) 
 
 // What is acknowledged before a stop, asked for or not, is there after it.
 func TestStopLosesNothing(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, "scrape_interval: 1s\n")
 	for i, end := range []func() error{s.stop, func() error { s.kill(); return nil }} {
 		s.push(fmt.Sprintf(`{"id":"%d","counters":[{"name":"a_total","add":1}],"gauges":[{"name":"g","set":%d}],"series":{"labels":{"__name__":"raw"},"samples":[{"value":%d}]}}`, i, i, i))
@@ -80,6 +81,7 @@ func TestServeRefuses(t *testing.T) {
 
 // A web page can't push through its visitor's browser.
 func TestGuard(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, "hosts: [metrics.example]\n")
 	const body = `{"counters":[{"name":"a_total","add":1}]}`
 	for _, c := range []struct {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -18,22 +17,27 @@ import (
 	"narthex/internal/awstest"
 )
 
-// bootstrap is the Lambda function, built once for all tests.
+// bootstrapBinary is the Lambda function, built once.
+var bootstrapBinary = sync.OnceValues(func() (string, error) {
+	narthex, err := binary() // its directory is removed when the tests are over
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(filepath.Dir(narthex), "bootstrap")
+	if out, err := exec.Command("go", "build", "-tags", "lambda.norpc", "-o", path, "narthex/cmd/bootstrap").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build bootstrap: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
 func bootstrap(t testing.TB) string {
 	t.Helper()
-	path := filepath.Join(filepath.Dir(program(t)), "bootstrap")
-	bootstrapOnce.Lock()
-	defer bootstrapOnce.Unlock()
-	if _, err := os.Stat(path); err == nil {
-		return path
-	}
-	if out, err := exec.Command("go", "build", "-tags", "lambda.norpc", "-o", path, "narthex/cmd/bootstrap").CombinedOutput(); err != nil {
-		t.Fatalf("build bootstrap: %v\n%s", err, out)
+	path, err := bootstrapBinary()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return path
 }
-
-var bootstrapOnce sync.Mutex
 
 // function is one instance of the function under a runtime API of its own, which
 // hands it one invocation at a time.

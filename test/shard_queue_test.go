@@ -94,6 +94,7 @@ func batchEvent(list []aws.Message) map[string]any {
 // that are killed half way and come again: each push counts once. A message that
 // nobody can read ends in the dead-letter queue, and delays no other.
 func TestShardQueue(t *testing.T) {
+	t.Parallel()
 	ctx := t.Context()
 	rc := inProcess(t, 0)
 	rec := newRecorder(t, rc.write)

@@ -176,6 +176,7 @@ func (x race) run(t *testing.T, f *fleet, seed uint64) map[string]float64 {
 // counted once, and the series in a Prometheus without an out-of-order window
 // never fall.
 func TestShardRace(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name string
 		aws  func(testing.TB) map[string]string
@@ -217,6 +218,7 @@ func dynamoEndpoint(t testing.TB) map[string]string {
 // An instance that is killed when the totals are saved and not written yet: the
 // next one sends the identical samples, at their old time, before its own.
 func TestShardKilledBetweenSwapAndWrite(t *testing.T) {
+	t.Parallel()
 	rec := newRecorder(t, "")
 	blocked := make(chan []string)
 	var killed atomic.Bool

@@ -43,6 +43,7 @@ func (f found) compare(t testing.TB, r verify.Report) {
 
 // What is found of each real receiver, with queries and without.
 func TestVerify(t *testing.T) {
+	t.Parallel()
 	strict := found{
 		verify.RemoteWrite1: "yes", verify.OldestSample: "about 1h", verify.OtherValue: "refused",
 		verify.UTF8Names: "yes", verify.SameAgain: "taken, stored once", verify.FutureSamples: "",
@@ -129,6 +130,7 @@ func agrees(t testing.TB, read, blind verify.Report) {
 // The delivery strategies, as in docs/verify.md: who is right, and what the others
 // make of the truth.
 func TestVerifyStrategies(t *testing.T) {
+	t.Parallel()
 	for name, right := range map[string]string{
 		"Prometheus 3, no window": "S4 S7 S8b",
 		"Prometheus 3, 1h window": "S3 S4 S7 S8b",
@@ -162,6 +164,7 @@ func TestVerifyStrategies(t *testing.T) {
 }
 
 func TestVerifyCommand(t *testing.T) {
+	t.Parallel()
 	rc := inProcess(t, time.Hour)
 	out, code := command(t, "", "verify", "--query", rc.base, "--strategies", rc.write)
 	for _, says := range []string{"remote write 2.0", "about 1h\n", "In narthex.yml:", "    - url: " + rc.write, "S4   one writer adds up", "  right\n"} {
@@ -192,6 +195,7 @@ func TestVerifyCommand(t *testing.T) {
 
 // Credentials: a narthex that wants a token.
 func TestVerifyWithToken(t *testing.T) {
+	t.Parallel()
 	token, element := makeToken(t, "--name", "v", "--scope", "push,query")
 	s := newServer(t, "auth:\n  tokens:\n"+element)
 	file := filepath.Join(t.TempDir(), "token")

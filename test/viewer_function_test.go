@@ -6,7 +6,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +15,8 @@ import (
 
 // The viewer as a function, run from its zip as Lambda runs it.
 func TestViewerFunction(t *testing.T) {
-	zip := filepath.Join(dist(t, repository(t), runtime.GOARCH), "bootstrap-view-"+runtime.GOARCH+".zip")
+	t.Parallel()
+	zip := zipFile(t, "bootstrap-view")
 	t.Run("people", func(t *testing.T) { viewerFunctionPeople(t, zip) })
 	t.Run("settings", func(t *testing.T) { viewerFunctionSettings(t, zip) })
 }

@@ -29,6 +29,7 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 // Prometheus through narthex, which alone has its credentials; the embedded store
 // is beside it, and pushes go there.
 func TestQueryThroughTheProxy(t *testing.T) {
+	t.Parallel()
 	upstream := startPrometheus(t, "scrape_configs: []\n", "--web.enable-admin-api", "--web.enable-lifecycle").base
 	token, element := makeToken(t, "--name", "grafana", "--scope", "query")
 	pusher, pushes := makeToken(t, "--name", "shop")
@@ -149,6 +150,7 @@ func checkClient(ctx context.Context, t *testing.T, prom v1.API) {
 
 // Without a store of its own, narthex shows another's.
 func TestPageWithoutAStore(t *testing.T) {
+	t.Parallel()
 	upstream := startPrometheus(t, "scrape_configs: []\n").base
 	s := newServer(t, fmt.Sprintf("scrape_interval: 1s\nstorage: none\nquery: {url: %q}\nremote_write: [{url: %q}]\n", upstream, upstream+"/api/v1/write"))
 	s.push(`{"counters":[{"name":"orders_total","add":3}]}`)
@@ -165,6 +167,7 @@ func TestPageWithoutAStore(t *testing.T) {
 
 // What VictoriaMetrics can do is found out, and its lists can be read.
 func TestProxyToVictoriaMetrics(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, fmt.Sprintf("query: {url: %q, name: vm}\n", victoria(t).base))
 	for path, want := range map[string]string{
 		"/api/v1/status/backend":           `"kind":"victoriametrics"`,

@@ -43,20 +43,3 @@ func browse(t *testing.T, page, only string) {
 		t.Errorf("node e2e/run.mjs: %v", err)
 	}
 }
-
-// npmInstall installs what a package.json's lock file names, unless it is
-// there.
-func npmInstall(t testing.TB, dir string) {
-	t.Helper()
-	if _, err := exec.LookPath("npm"); err != nil {
-		t.Fatal("this test needs Node 20 or newer with npm")
-	}
-	if _, err := os.Stat(dir + "/node_modules/.package-lock.json"); err == nil {
-		return
-	}
-	cmd := exec.CommandContext(t.Context(), "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	cmd.Dir = dir
-	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("npm ci in %s: %v\n%s", dir, err, text)
-	}
-}

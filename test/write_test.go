@@ -192,6 +192,7 @@ func TestWriteLikeCompliance(t *testing.T) {
 
 // TestWriteBesideLedger writes to a series that the ledger keeps.
 func TestWriteBesideLedger(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, "scrape_interval: 1s\n")
 	if code, answer := s.push(`{"counters":[{"name":"kept_total","add":5}]}`); code != http.StatusOK {
 		t.Fatalf("%d %v", code, answer)
@@ -220,6 +221,7 @@ func TestWriteBesideLedger(t *testing.T) {
 
 // TestWriteSurvivesKill kills the program after an answer.
 func TestWriteSurvivesKill(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, "")
 	code, _, answer := remoteWrite(t, s.url(), remotewrite.V2, request2(t, time.Now(), entry{labels: called("durable"), value: 3}))
 	if code != 204 {
@@ -235,6 +237,7 @@ func TestWriteSurvivesKill(t *testing.T) {
 // TestWriteNode writes with npm's prometheus-remote-write, which says neither
 // encoding nor version and sorts no labels.
 func TestWriteNode(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join("clients", "node")
 	npmInstall(t, dir)
 	s := newServer(t, "")
@@ -262,6 +265,7 @@ func TestWriteNode(t *testing.T) {
 // TestWritePrometheus has Debian's Prometheus write its own metrics to us. At
 // each second both have the same series with the same values.
 func TestWritePrometheus(t *testing.T) {
+	t.Parallel()
 	s := newServer(t, "")
 	targets := filepath.Join(t.TempDir(), "self.json") // where it is is known once it runs
 	prom := startPrometheus(t, fmt.Sprintf(`
