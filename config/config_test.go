@@ -59,7 +59,7 @@ func TestBadFiles(t *testing.T) {
 }
 
 func TestFull(t *testing.T) {
-	got, err := config.Load("testdata/full.yml", nil)
+	got, err := config.ReadFile("testdata/full.yml", config.Input{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,17 +235,17 @@ func TestReference(t *testing.T) { golden(t, "testdata/reference.want", config.R
 
 func TestLoadErrors(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := config.Load(filepath.Join(dir, "none.yml"), nil); !errors.Is(err, os.ErrNotExist) {
+	if _, err := config.ReadFile(filepath.Join(dir, "none.yml"), config.Input{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: got %v", err)
 	}
-	if _, err := config.Load(dir, nil); err == nil || !strings.Contains(err.Error(), "read the configuration") {
+	if _, err := config.ReadFile(dir, config.Input{}); err == nil || !strings.Contains(err.Error(), "read the configuration") {
 		t.Errorf("a directory: got %v", err)
 	}
 	big := filepath.Join(dir, "big.yml")
 	if err := os.WriteFile(big, []byte(strings.Repeat("#\n", 600000)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := config.Load(big, nil); err == nil || err.Error() != big+": the file is larger than 1MiB" {
+	if _, err := config.ReadFile(big, config.Input{}); err == nil || err.Error() != big+": the file is larger than 1MiB" {
 		t.Errorf("a large file: got %v", err)
 	}
 }

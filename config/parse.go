@@ -15,13 +15,6 @@ import (
 // maxFile is how large a file may be, in bytes.
 const maxFile = 1 << 20
 
-// Load reads the file at path. env gives the environment's variables (as
-// os.LookupEnv) for ${NAME} in secrets. The errors are all that was found, one
-// *[Error] each, joined in the order of the lines.
-func Load(path string, env func(string) (string, bool)) (*Config, error) {
-	return ReadFile(path, Input{Env: env})
-}
-
 // ReadFile reads the file at path, which is also its name, as [Read] does.
 func ReadFile(path string, in Input) (*Config, error) {
 	f, err := os.Open(path)
@@ -36,7 +29,7 @@ func ReadFile(path string, in Input) (*Config, error) {
 	return Read(in)
 }
 
-// Parse reads data, the content of the file with the name, as [Load] does. Data
+// Parse reads data, the content of the file with the name, as [Read] does. Data
 // without content gives the default.
 func Parse(name string, data []byte, env func(string) (string, bool)) (*Config, error) {
 	return Read(Input{Name: name, Data: data, Env: env})

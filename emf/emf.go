@@ -30,7 +30,6 @@
 package emf
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 
@@ -64,13 +63,6 @@ const (
 	NamespacePrefix Namespace = "prefix" // the first words of the name
 	NamespaceNone   Namespace = "none"
 )
-
-// Is reports whether a line of a log looks like EMF. It is cheap and may be
-// wrong; [Parse] tells for sure.
-func Is(line []byte) bool {
-	line = bytes.TrimLeft(line, " \t\r\n")
-	return len(line) > 0 && line[0] == '{' && bytes.Contains(line, []byte(`"CloudWatchMetrics"`))
-}
 
 // ErrNotEMF is the error of what is JSON but says of no metric.
 var ErrNotEMF = errors.New("it has no metrics: the member _aws.CloudWatchMetrics is missing")

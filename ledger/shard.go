@@ -14,10 +14,10 @@ import (
 // what is configured is only how many of them one state holds.
 const Shards = 256
 
-// ShardOf returns the virtual shard of a series, of all series of a histogram
+// shardOf returns the virtual shard of a series, of all series of a histogram
 // alike, or of a group by its labels: FNV-1a over the labels, without le and
 // with the metric's name cut back to its family's.
-func ShardOf(ls narthex.Labels) uint8 {
+func shardOf(ls narthex.Labels) uint8 {
 	const offset, prime = 14695981039346656037, 1099511628211
 	h := uint64(offset)
 	add := func(s string) {
@@ -51,7 +51,7 @@ func ShardOf(ls narthex.Labels) uint8 {
 func (e *Entry) Parts(of func(shard uint8) int) map[int]*Entry {
 	parts := make(map[int]*Entry)
 	part := func(ls narthex.Labels) *Entry {
-		n := of(ShardOf(ls))
+		n := of(shardOf(ls))
 		if parts[n] == nil {
 			p := *e
 			p.items = nil
@@ -137,7 +137,7 @@ func (s *State) Cut(from, to int) (*State, error) {
 	})
 	out.groups, out.uses = make(map[string]*group), make(map[string]map[narthex.Type]int)
 	for key, g := range s.groups {
-		if part.has(ShardOf(g.labels)) {
+		if part.has(shardOf(g.labels)) {
 			out.groups[key] = g
 		}
 	}
@@ -152,9 +152,9 @@ func (s *State) Cut(from, to int) (*State, error) {
 // shard returns the virtual shard of the account.
 func (a *account) shard() uint8 {
 	if a.group != nil {
-		return ShardOf(a.group.labels)
+		return shardOf(a.group.labels)
 	}
-	return ShardOf(a.labels)
+	return shardOf(a.labels)
 }
 
 // Join returns a state with what the parts have, which hold adjoining ranges of
@@ -236,7 +236,7 @@ func (s *State) rest(e *Entry) *Entry {
 	rest.items = nil
 	done := func(ls narthex.Labels) bool {
 		for _, r := range covered {
-			if r.has(ShardOf(ls)) {
+			if r.has(shardOf(ls)) {
 				return true
 			}
 		}

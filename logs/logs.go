@@ -9,7 +9,7 @@
 //	receipt, err := s.Object(ctx, logs.Object{ID: logs.S3ID(bucket, key, etag), Name: key, Body: body})
 //
 // [Follower] finds the files of a directory and what is appended to them,
-// [Bucket] the objects below a prefix, [CloudWatch] reads a subscription's
+// [Bucket] the objects below a prefix, [Source.CloudWatch] reads a subscription's
 // message.
 //
 // # Exactly once
@@ -139,9 +139,6 @@ func (o Options) checkName() error {
 	}
 	return nil
 }
-
-// Name returns the source's name.
-func (s *Source) Name() string { return s.o.Name }
 
 // identity is who sends the source's entries.
 func (s *Source) identity() string { return "logs:" + s.o.Name }

@@ -1,7 +1,8 @@
 // Package otlp reads OpenTelemetry's metrics protocol and translates it to
-// series: [DecodeProtobuf] and [DecodeJSON] make a [Metrics] of a request's
-// body, [Options.Translate] makes series of that, and [Response] and [Status]
-// are the answers. All of it is pure: no clock, no input, no output.
+// series: [Encoding.Decode] makes a [Metrics] of a request's body,
+// [Options.Translate] makes series of that, and [Encoding.Response] and
+// [Encoding.Status] are the answers. All of it is pure: no clock, no input, no
+// output.
 //
 // The translation is that of Prometheus 3's own OTLP endpoint: names with units
 // and _total, job and instance of the service's attributes, target_info,

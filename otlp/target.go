@@ -51,11 +51,11 @@ func (t *translator) target(r *Resource, span timeSpan) {
 	err := t.attributes(r.Attributes, leave)
 	if err == nil {
 		t.identify()
-		t.scratch.set(narthex.MetricName, TargetInfo)
+		t.scratch.set(narthex.MetricName, targetInfo)
 		t.scratch.sort()
 		err = t.Names.Check(t.scratch.ls)
 	}
-	ls := t.with(t.scratch.ls, TargetInfo, "", "")
+	ls := t.with(t.scratch.ls, targetInfo, "", "")
 	if ls.Get("job") == "" && ls.Get("instance") == "" {
 		return
 	}

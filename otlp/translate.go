@@ -57,8 +57,8 @@ type Translation struct {
 	deltaLabels    []narthex.Labels
 }
 
-// TargetInfo is the metric that has a resource's attributes.
-const TargetInfo = "target_info"
+// targetInfo is the metric that has a resource's attributes.
+const targetInfo = "target_info"
 
 // Translate makes series of a request. Everything wrong with single points is
 // in the result; the error is of kind [narthex.TooLarge].

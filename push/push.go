@@ -1,6 +1,6 @@
 // Package push holds the HTTP doors that applications push through: narthex's
-// own JSON, Pushgateway's API, and the latter's requests with what they bring
-// added up.
+// own JSON, CloudWatch's embedded metrics, OTLP, remote write, Pushgateway's API,
+// and the latter's requests with what they bring added up.
 //
 //	POST /api/v1/push           counters, histograms, gauges and samples; the answer is a receipt
 //	POST /api/v1/emf            CloudWatch's embedded metric format; the answer is a receipt

@@ -68,9 +68,6 @@ func New(o Options) (*Client, error) {
 	return c, nil
 }
 
-// Name returns what logs and errors call the destination.
-func (c *Client) Name() string { return c.o.Name }
-
 // Write sends the batch. See [Client] and [narthex.Sink].
 func (c *Client) Write(ctx context.Context, b *narthex.Batch) error {
 	if c.closing.Err() != nil {

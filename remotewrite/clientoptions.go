@@ -85,7 +85,7 @@ func (o Options) withDefaults() Options {
 	duration(&o.MetadataEvery, time.Minute)
 	number(&o.MaxSamples, 2000)
 	number(&o.MaxBytes, 1<<20)
-	o.MaxBytes = min(o.MaxBytes, MaxDecoded/2) // 1.0 takes up to twice the room of 2.0
+	o.MaxBytes = min(o.MaxBytes, maxDecoded/2) // 1.0 takes up to twice the room of 2.0
 	number(&o.Concurrency, 4)
 	if o.UserAgent == "" {
 		o.UserAgent = "narthex"

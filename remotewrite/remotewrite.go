@@ -55,6 +55,6 @@ const (
 	HeaderVersionV2 = "2.0.0"
 )
 
-// MaxDecoded bounds a request once it is decompressed, as in Prometheus: what
+// maxDecoded bounds a request once it is decompressed, as in Prometheus: what
 // is larger is refused, and nothing larger is sent.
-const MaxDecoded = 32 << 20
+const maxDecoded = 32 << 20

@@ -37,9 +37,6 @@ type Blocks struct {
 // blockLength is that of the blocks that a head makes.
 const blockLength = promtsdb.DefaultBlockDuration
 
-// BlockLength is how much time a block has, in ms.
-const BlockLength = blockLength
-
 // NewBlocks makes blocks in dir, which it creates.
 func NewBlocks(dir string) (*Blocks, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {

@@ -1,5 +1,5 @@
-// Package viewer serves narthex's page: the list of metrics, and one metric
-// with its chart, its series and its stored samples.
+// Package viewer serves narthex's page: the list of metrics, one metric with its
+// chart, its series and its stored samples, PromQL, probes, and what has arrived.
 //
 // The page is written in TypeScript under web/ and its build is committed under
 // viewer/dist, so that a program built by plain go install has it. In the

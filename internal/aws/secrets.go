@@ -10,9 +10,9 @@ import (
 // secretLimit bounds an answer with a secret of 64 KB, in bytes.
 const secretLimit = 1 << 20
 
-// Parameter returns the value of a parameter of Systems Manager (SSM), decrypted
+// parameter returns the value of a parameter of Systems Manager (SSM), decrypted
 // if it is a SecureString. A name with a version or a label ends in :3 or :label.
-func (s *Session) Parameter(ctx context.Context, name string) (string, error) {
+func (s *Session) parameter(ctx context.Context, name string) (string, error) {
 	var out struct{ Parameter struct{ Value string } }
 	c := s.client("ssm")
 	err := c.json(ctx, jsonCall{version: "1.1", target: "AmazonSSM", op: "GetParameter", resource: name,
@@ -20,9 +20,9 @@ func (s *Session) Parameter(ctx context.Context, name string) (string, error) {
 	return out.Parameter.Value, err
 }
 
-// SecretValue returns the current value of a secret of Secrets Manager, which is
+// secretValue returns the current value of a secret of Secrets Manager, which is
 // named by its name or ARN.
-func (s *Session) SecretValue(ctx context.Context, name string) (string, error) {
+func (s *Session) secretValue(ctx context.Context, name string) (string, error) {
 	var out struct {
 		SecretString string
 		SecretBinary []byte
@@ -49,14 +49,14 @@ func (s *Session) Secret(ctx context.Context, reference string) (string, error) 
 
 func (s *Session) secret(ctx context.Context, reference string) (string, error) {
 	if name, ok := strings.CutPrefix(reference, "ssm:"); ok && name != "" {
-		return s.Parameter(ctx, name)
+		return s.parameter(ctx, name)
 	}
 	rest, ok := strings.CutPrefix(reference, "secretsmanager:")
 	name, key, keyed := strings.Cut(rest, "#")
 	if !ok || name == "" {
 		return "", fmt.Errorf("it is not a reference such as ssm:/name, secretsmanager:name or secretsmanager:name#key")
 	}
-	value, err := s.SecretValue(ctx, name)
+	value, err := s.secretValue(ctx, name)
 	if err != nil || !keyed {
 		return value, err
 	}

@@ -26,7 +26,7 @@ func AppendPackedSide(dst []byte, num int, b narthex.Buckets, integer bool) []by
 		return dst
 	}
 	if !integer {
-		return AppendDoubles(dst, num+2, b.Counts)
+		return appendDoubles(dst, num+2, b.Counts)
 	}
 	dst = AppendTag(dst, num+1, Bytes)
 	start := len(dst)
@@ -39,8 +39,8 @@ func AppendPackedSide(dst []byte, num int, b narthex.Buckets, integer bool) []by
 	return AppendLength(dst, start)
 }
 
-// AppendDoubles appends a packed repeated double.
-func AppendDoubles(dst []byte, num int, values []float64) []byte {
+// appendDoubles appends a packed repeated double.
+func appendDoubles(dst []byte, num int, values []float64) []byte {
 	dst = binary.AppendUvarint(AppendTag(dst, num, Bytes), uint64(8*len(values)))
 	for _, v := range values {
 		dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(v))
