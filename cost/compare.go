@@ -20,7 +20,7 @@ func (p *Prices) Compare(plan Plan, freeTier bool) ([]Variant, error) {
 	for _, mode := range []Mode{Pull, Push} {
 		for _, every := range []time.Duration{15 * time.Second, time.Minute} {
 			for _, regions := range []int{1, 20} {
-				plan.Mode, plan.Interval, plan.Regions = mode, every, regions
+				plan.Mode, plan.Interval, plan.Regions = mode, every, Anywhere(regions)
 				total, err := p.total(plan, freeTier)
 				if err != nil {
 					return nil, err
@@ -32,12 +32,21 @@ func (p *Prices) Compare(plan Plan, freeTier bool) ([]Variant, error) {
 	return out, nil
 }
 
+// Anywhere returns n regions that have no names yet.
+func Anywhere(n int) []string {
+	out := make([]string, max(0, n))
+	for i := range out {
+		out[i] = fmt.Sprintf("region %d", i+1)
+	}
+	return out
+}
+
 func (p *Prices) total(plan Plan, freeTier bool) (float64, error) {
-	u, err := plan.Usage()
+	regions, err := plan.ByRegion()
 	if err != nil {
 		return 0, err
 	}
-	b, err := p.Bill(u, freeTier)
+	b, err := p.BillRegions(regions, freeTier)
 	if err != nil {
 		return 0, err
 	}
@@ -68,6 +77,12 @@ func (p *Prices) Levers(plan Plan, freeTier bool) ([]Lever, error) {
 	if full.Interval < time.Minute {
 		try("an interval of 1m0s instead of "+full.Interval.String(), func(o *Plan) { o.Interval = time.Minute })
 	}
+	if !full.Silent {
+		try("functions that do not tell of themselves (lambda.telemetry: false)", func(o *Plan) { o.Silent = true })
+	}
+	if full.DynamoDB {
+		try("the totals in S3 instead of DynamoDB", func(o *Plan) { o.DynamoDB = false })
+	}
 	if full.Mode == Pull && full.Targets > 0 {
 		try("one invocation for all targets (push) instead of one for each (pull)", func(o *Plan) { o.Mode = Push })
 	}
@@ -81,8 +96,8 @@ func (p *Prices) Levers(plan Plan, freeTier bool) ([]Lever, error) {
 		try(fmt.Sprintf("128 MB instead of %d MB, if it takes no longer", full.Memory), func(o *Plan) { o.Memory = 128 })
 	}
 	try("half the time an invocation takes", func(o *Plan) { o.Duration /= 2 })
-	if full.Regions > 1 {
-		try(fmt.Sprintf("one region less than %d", full.Regions), func(o *Plan) { o.Regions-- })
+	if n := len(full.Regions); n > 1 {
+		try(fmt.Sprintf("one region less than %d", n), func(o *Plan) { o.Regions = o.Regions[:n-1] })
 	}
 	slices.SortStableFunc(out, func(a, b Lever) int { return cmp.Compare(b.Saves, a.Saves) })
 	return out, nil

@@ -32,22 +32,40 @@ type Plan struct {
 	Arch     string
 
 	// Targets are probed in each region at each Interval (default 15 s), which makes
-	// SeriesPerTarget series (default 25).
+	// SeriesPerTarget series (default 44, those of an HTTPS page; an HTTP one has 39).
 	Targets         int
 	SeriesPerTarget int
 	Mode            Mode
+	// Due is which share of the targets a tick probes on average (default 1).
+	Due float64
 
-	// Series are those of pushes and logs in each region, of which the share Busy
-	// (default 1) changes all the time; the others are written each Heartbeat.
+	// Series are those of pushes and logs, of which the share Busy (default 1)
+	// changes all the time; the others are written each Heartbeat.
 	Series    float64
 	Busy      float64
 	Heartbeat time.Duration
-	// Pushes are requests to push a month in each region, of a function.
-	Pushes float64
+	// Pushes are requests to push a month, and Objects log files, of functions.
+	// They come to the first region, as Series are of it.
+	Pushes, Objects float64
+	// Groups are the values that the totals are spread over (default 1), kept in S3,
+	// or in DynamoDB.
+	Groups   int
+	DynamoDB bool
+	// Direct is whether pushes are counted before they are answered, without a queue.
+	Direct bool
+	// Silent is whether the functions do not tell of themselves each minute
+	// (lambda.telemetry: false).
+	Silent bool
+
+	// Workspaces are written to, each sample to all of them (default 1). Elsewhere is
+	// whether samples go to other receivers only, for which nothing is reckoned.
+	Workspaces int
+	Elsewhere  bool
 
 	Interval time.Duration
-	// Regions is how many there are (default 1).
-	Regions int
+	// Regions is where it runs (default the region of the prices, once). The first
+	// has the workspace, which all write to.
+	Regions []string
 	// QuerySamples are read by queries in a month.
 	QuerySamples float64
 }
@@ -63,7 +81,7 @@ func (p Plan) withDefaults() Plan {
 		p.Arch = "arm64"
 	}
 	if p.SeriesPerTarget == 0 {
-		p.SeriesPerTarget = 25
+		p.SeriesPerTarget = 44
 	}
 	if p.Mode == "" {
 		p.Mode = Push
@@ -77,8 +95,17 @@ func (p Plan) withDefaults() Plan {
 	if p.Busy == 0 {
 		p.Busy = 1
 	}
-	if p.Regions == 0 {
-		p.Regions = 1
+	if p.Due == 0 {
+		p.Due = 1
+	}
+	if p.Workspaces == 0 && !p.Elsewhere {
+		p.Workspaces = 1
+	}
+	if p.Groups == 0 {
+		p.Groups = 1
+	}
+	if len(p.Regions) == 0 {
+		p.Regions = []string{""}
 	}
 	return p
 }
@@ -95,46 +122,63 @@ func (p Plan) check() error {
 		return fmt.Errorf("the mode is %q: want push or pull", p.Mode)
 	case p.Interval < time.Second || p.Heartbeat < time.Second:
 		return errors.New("an interval is at least 1s")
-	case p.Busy < 0 || p.Busy > 1:
-		return fmt.Errorf("the busy share is %v: want 0 to 1", p.Busy)
-	case p.Requests < 0 || p.Series < 0 || p.Pushes < 0 || p.QuerySamples < 0 || p.Targets < 0 || p.Regions < 1:
+	case p.Busy < 0 || p.Busy > 1 || p.Due < 0 || p.Due > 1:
+		return fmt.Errorf("a share is %v: want 0 to 1", max(p.Busy, p.Due))
+	case p.Requests < 0 || p.Series < 0 || p.Pushes < 0 || p.Objects < 0 || p.QuerySamples < 0 || p.Targets < 0 || p.SeriesPerTarget < 0 || p.Groups < 0 || p.Workspaces < 0:
 		return errors.New("a quantity is negative")
 	}
 	return nil
 }
 
-// Usage returns what the plan uses in a month.
+// Usage returns what the plan uses in a month, in all regions together.
 func (p Plan) Usage() (Usage, error) {
+	regions, err := p.ByRegion()
+	if err != nil {
+		return nil, err
+	}
+	u := Usage{}
+	for _, r := range regions {
+		u.Add(r.Usage)
+	}
+	return u, nil
+}
+
+// ByRegion returns what the plan uses in a month in each of its regions.
+func (p Plan) ByRegion() ([]Region, error) {
 	p = p.withDefaults()
 	if err := p.check(); err != nil {
 		return nil, err
 	}
-	u := Usage{}
+	var out []Region
+	for i, name := range p.Regions {
+		u := Usage{}
+		if p.Targets > 0 {
+			probes := p.probes()
+			u.Add(probes)
+			if i > 0 && p.Mode == Push { // to the workspace
+				u[DataRegion] += probes[Samples] * bytesSent / 1e9
+			}
+		}
+		out = append(out, Region{name, u})
+	}
+	home := out[0].Usage
+	home.Add(p.counting())
+	written := Usage{}
+	for _, r := range out { // it is paid for where the workspace is
+		for _, item := range []string{Samples, SampleStorage} {
+			written[item] += r.Usage[item]
+			delete(r.Usage, item)
+		}
+	}
+	home.Add(written.Times(float64(p.Workspaces)))
 	if p.Requests > 0 {
-		p.invoke(u, p.Requests)
+		p.invoke(home, p.Requests)
 	}
-	ticks := float64(Month) / float64(p.Interval)
-	if p.Targets > 0 {
-		u.Add(p.probes(ticks).Times(float64(p.Regions)))
-	}
-	if p.Series > 0 || p.Pushes > 0 {
-		u.Add(p.pushes(ticks).Times(float64(p.Regions)))
-	}
-	u[QuerySamples] = p.QuerySamples
-	return u, nil
+	home[QuerySamples] += p.QuerySamples
+	return out, nil
 }
 
-// invoke adds invocations of the function.
-func (p Plan) invoke(u Usage, n float64) {
-	u[LambdaRequests] += n
-	item := LambdaArm
-	if p.Arch == "x86_64" {
-		item = LambdaX86
-	}
-	u[item] += n * p.Duration.Seconds() * float64(p.Memory) / 1024
-}
-
-// bytesPerSample is what a sample of a store takes compressed, and what it takes on
+// bytesStored and bytesSent are what a sample takes in a store, compressed, and on
 // the wire (docs/benchmarks.md).
 const (
 	bytesStored = 2
@@ -145,45 +189,6 @@ const (
 func samples(u Usage, n float64) {
 	u[Samples] += n
 	u[SampleStorage] += n * bytesStored / 1e9
-}
-
-// probes is what the probes of one region use. Pull has an invocation for each target,
-// whose answer leaves AWS; push has one for all of them, started by a schedule each
-// minute that sends itself delayed messages for what is below a minute.
-func (p Plan) probes(ticks float64) Usage {
-	u := Usage{}
-	samples(u, ticks*float64(p.Targets*p.SeriesPerTarget))
-	if p.Mode == Pull {
-		p.invoke(u, ticks*float64(p.Targets))
-		u[DataOut] += ticks * float64(p.Targets) * 4e3 / 1e9 // an exposition of 4 kB
-		return u
-	}
-	minutes := float64(Month) / float64(time.Minute)
-	p.invoke(u, ticks)
-	u[Scheduler] += min(ticks, minutes)
-	if p.Interval < time.Minute {
-		p.invoke(u, minutes)
-		u[SQSRequests] += minutes + 2*ticks // to send in a batch, to receive, to delete
-	}
-	u[S3Gets] += ticks
-	return u
-}
-
-// pushes is what counting uses in one region: the queue for pushes, and at each tick
-// a fold and the totals of the series.
-func (p Plan) pushes(ticks float64) Usage {
-	u := Usage{}
-	beats := float64(Month) / float64(max(p.Heartbeat, p.Interval))
-	samples(u, p.Series*(p.Busy*ticks+(1-p.Busy)*beats))
-	if p.Pushes == 0 {
-		return u // counted by a narthex that runs somewhere, or by one's own
-	}
-	p.invoke(u, p.Pushes+p.Pushes/10+ticks) // ten messages in a batch
-	u[SQSRequests] += p.Pushes + 2*p.Pushes/10
-	u[Scheduler] += float64(Month) / float64(time.Minute)
-	u[S3Puts] += p.Pushes/10 + ticks
-	u[S3Gets] += p.Pushes/10 + ticks
-	return u
 }
 
 // WrittenSamples is what samples of a month use that somebody has counted.

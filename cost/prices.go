@@ -33,19 +33,31 @@ const (
 	DynamoWrites   = "dynamodb_writes"
 	DynamoReads    = "dynamodb_reads"
 	DataOut        = "data_out"
+	DataRegion     = "data_region"
 	Samples        = "amp_samples"
 	SampleStorage  = "amp_storage"
 	QuerySamples   = "amp_query"
-	CollectorHours = "amp_collector"
 )
 
-// Prices are those of one region. All that is free and all tiers are a month's, of an
-// account.
+// Prices are those of one region, and of others what differs there. All that is free
+// is a month's, of an account.
 type Prices struct {
 	AsOf     string           `json:"as_of"`
 	Currency string           `json:"currency"`
 	Region   string           `json:"region"`
 	Items    map[string]Price `json:"prices"`
+	// Regions has, by region, prices that differ from Items or are known to be equal.
+	Regions map[string]map[string]Price `json:"regions,omitempty"`
+}
+
+// item returns the price of an item in a region, and whether it is that region's own
+// rather than that of Region.
+func (p *Prices) item(region, name string) (x Price, own, known bool) {
+	if x, own = p.Regions[region][name]; own {
+		return x, true, true
+	}
+	x, known = p.Items[name]
+	return x, region == p.Region, known
 }
 
 // Price is that of one item.
@@ -56,6 +68,10 @@ type Price struct {
 	Free      float64 `json:"free"`
 	Tiers     []Tier  `json:"tiers"`
 	Source    string  `json:"source"`
+	// Seen are the address and the date at which the price was found; Unconfirmed is
+	// whether nothing public was found that has it.
+	Seen        string `json:"seen,omitempty"`
+	Unconfirmed bool   `json:"unconfirmed,omitempty"`
 }
 
 // Tier is the price of what is used up to a quantity; 0 is without end.
@@ -81,20 +97,42 @@ func Parse(file []byte) (*Prices, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the prices: %w", err)
 	}
-	for name, x := range own.Items {
-		if _, known := p.Items[name]; !known {
-			return nil, fmt.Errorf("read the prices: nothing is called %q; there are %s", name, strings.Join(slices.Sorted(maps.Keys(p.Items)), ", "))
+	if p.Regions == nil {
+		p.Regions = make(map[string]map[string]Price)
+	}
+	if err := p.take(p.Items, own.Items); err != nil {
+		return nil, err
+	}
+	for name := range own.Items { // a file's own price is that of its region
+		delete(p.Regions[own.Region], name)
+	}
+	for region, items := range own.Regions {
+		if p.Regions[region] == nil {
+			p.Regions[region] = make(map[string]Price)
 		}
-		if err := x.check(); err != nil {
-			return nil, fmt.Errorf("read the prices: %s: %w", name, err)
+		if err := p.take(p.Regions[region], items); err != nil {
+			return nil, err
 		}
-		p.Items[name] = x
 	}
 	if own.AsOf == "" || own.Region == "" || own.Currency == "" {
 		return nil, fmt.Errorf("read the prices: as_of, region and currency say what they are of")
 	}
 	p.AsOf, p.Region, p.Currency = own.AsOf, own.Region, own.Currency
 	return p, nil
+}
+
+// take puts prices into others.
+func (p *Prices) take(into, from map[string]Price) error {
+	for name, x := range from {
+		if _, known := p.Items[name]; !known {
+			return fmt.Errorf("read the prices: nothing is called %q; there are %s", name, strings.Join(slices.Sorted(maps.Keys(p.Items)), ", "))
+		}
+		if err := x.check(); err != nil {
+			return fmt.Errorf("read the prices: %s: %w", name, err)
+		}
+		into[name] = x
+	}
+	return nil
 }
 
 func decode(file []byte) (*Prices, error) {

@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"narthex/config"
+	prices "narthex/cost"
 )
 
 // costRun runs narthex cost.
@@ -43,12 +46,29 @@ func TestCostCommand(t *testing.T) {
 		return path
 	}
 	config := write("narthex.yml", "probes: {every: 30s, targets: [{name: a, target: \"https://a.example\", module: http_2xx}, {name: b, target: \"https://b.example\", module: http_2xx}]}\n")
+	lambda := write("lambda.yml", `scrape_interval: 1m
+ledger: {state: "dynamodb://narthex/x"}
+lambda: {telemetry: false, roles: [probe, tick]}
+remote_write: [{url: "https://aps-workspaces.eu-central-1.amazonaws.com/workspaces/ws-1/api/v1/remote_write", sigv4: {region: eu-central-1}}]
+probes: {every: 2m, targets: [{name: a, target: "https://a.example", module: http_2xx}, {name: b, target: "https://b.example", module: http_2xx}]}
+`)
+	elsewhere := write("elsewhere.yml", "remote_write: [{url: \"https://mimir.example/api/v1/push\"}]\n")
 	dear := write("dear.json", `{"as_of":"2030-01-01","region":"moon","currency":"USD","prices":{"amp_samples":{"component":"Managed Prometheus","unit":"samples","per":1,"free":0,"tiers":[{"price":1}],"source":"mine"}}}`)
 	for _, c := range []struct {
 		args, want string
 		code       int
 	}{
-		{"--config " + config, "4,320,000 samples", 0}, // two targets, 25 series, 86,400 times
+		{"--config " + config, "9,417,600 samples", 0}, // 86,400 times two targets of 44 series, five of the round, 16 of the function
+		{"--config " + lambda, "2,116,800 samples", 0}, // 43,200 times half of two targets, and five
+		{"--config " + lambda, "DynamoDB", 0},
+		{"--config " + lambda, "prices of us-east-1", 0},
+		{"--config " + elsewhere + " --series 1000 --pushes 1000", "Lambda", 0},
+		{"--targets 3 --regions eu-central-1,sa-east-1", "sa-east-1", 0},
+		{"--targets 3 --regions eu-central-1,sa-east-1", "by region", 0},
+		{"--targets 3 --regions eu-central-1,sa-east-1", "those of us-east-1 stand (--prices FILE gives them): eu-central-1, sa-east-1", 0},
+		{"--targets 3 --regions 20", "region 20", 0},
+		{"--targets 3 --regions 20,x", "want names such as", 2},
+		{"--targets 3 --regions 0", "want names such as", 2},
 		{"--series 1 --no-free-tier", "172,800 samples", 0},
 		{"--series 1 --prices " + dear, "moon of 2030-01-01", 0},
 		{"--targets 3 --mode pull --no-free-tier", "the largest lever", 0},
@@ -62,6 +82,20 @@ func TestCostCommand(t *testing.T) {
 		out, code := costRun(t, strings.Fields(c.args)...)
 		if code != c.code || !strings.Contains(out, c.want) {
 			t.Errorf("narthex cost %s: %d, want %d and %q:\n%s", c.args, code, c.code, c.want, out)
+		}
+	}
+}
+
+// Without a price of its own in the configuration the page shows the price file's.
+func TestViewerPrices(t *testing.T) {
+	p, err := prices.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := config.Default()
+	for item, got := range map[string]float64{prices.Samples: c.Viewer.PricePerMillionSamples / 1e6, prices.QuerySamples: c.Viewer.PricePerBillionQuerySamples / 1e9} {
+		if want := p.Items[item].Tiers[0].Price / p.Items[item].Per; math.Abs(got/want-1) > 1e-9 || c.Viewer.Currency != p.Currency {
+			t.Errorf("%s: the viewer begins with %v %s, the price file with %v %s: change config", item, got, c.Viewer.Currency, want, p.Currency)
 		}
 	}
 }

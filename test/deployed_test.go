@@ -67,6 +67,10 @@ type deployed struct {
 	receiver  string // what remote write is sent to
 	queues    map[string]*emulator.Queue
 	functions map[string]*emulator.Function
+
+	minute time.Duration // what a minute of the template takes here; 0 is a second
+	count  *counts       // what AWS would charge for; nil: it is not counted
+	mute   bool          // nothing comes by itself: the test sends what schedules would
 }
 
 type cfnResource struct {
@@ -118,14 +122,19 @@ func synthesize(t *testing.T, deployment string) *deployed {
 // start makes buckets, queues and functions, and what moves events between them.
 func (d *deployed) start(t *testing.T) {
 	t.Helper()
-	d.s3 = awstest.S3(t)
 	service := emulator.NewSQS("us-east-1")
 	server := httptest.NewServer(service)
 	t.Cleanup(server.Close)
-	d.sqs = server.URL
-	store := newServer(t, "scrape_interval: 1s\n")
-	d.store = store.url()
-	d.receiver = amazonsPath(t, d.store)
+	d.s3, d.sqs = awstest.S3(t), server.URL
+	if d.count == nil {
+		d.store = newServer(t, "scrape_interval: 1s\n").url()
+		d.receiver = amazonsPath(t, d.store)
+	} else {
+		d.s3, d.sqs, d.receiver = d.count.s3(t, d.s3), d.count.sqs(t, d.sqs), d.count.receiver(t)
+	}
+	if d.minute == 0 {
+		d.minute = time.Second
+	}
 	each(d, "AWS::S3::Bucket", func(id string, _ map[string]any) {
 		if err := awstest.Session(t, d.s3).S3().CreateBucket(t.Context(), bucketName(id)); err != nil {
 			t.Fatal(err)
@@ -158,16 +167,26 @@ func (d *deployed) sources(t *testing.T) {
 		}
 		m := &emulator.Mapping{
 			Queue: d.queues[named(p["EventSourceArn"])], Function: d.functions[named(p["FunctionName"])],
-			BatchSize: intOf(p["BatchSize"]), Window: 100 * time.Millisecond, Concurrency: concurrency, Partial: p["FunctionResponseTypes"] != nil,
+			BatchSize: intOf(p["BatchSize"]), Window: d.scaled(intOf(p["MaximumBatchingWindowInSeconds"])), Wait: d.scaled(20), Concurrency: concurrency, Partial: p["FunctionResponseTypes"] != nil,
+		}
+		if d.count != nil {
+			d.count.mappings = append(d.count.mappings, m)
 		}
 		running.Go(func() { m.Run(ctx) })
 	})
 	each(d, "AWS::Events::Rule", func(_ string, p map[string]any) {
 		target := p["Targets"].([]any)[0].(map[string]any)
-		s := &emulator.Schedule{Function: d.functions[named(target["Arn"])], Every: time.Second} // in the template a minute
-		running.Go(func() { s.Run(ctx) })
+		s := &emulator.Schedule{Function: d.functions[named(target["Arn"])], Every: d.minute}
+		if !d.mute {
+			running.Go(func() { s.Run(ctx) })
+		}
 	})
 	t.Cleanup(func() { stop(); running.Wait() })
+}
+
+// scaled is what so many seconds of the template take.
+func (d *deployed) scaled(seconds int) time.Duration {
+	return time.Duration(seconds) * d.minute / 60
 }
 
 // function starts one with the environment of the template.
@@ -176,7 +195,9 @@ func (d *deployed) function(t *testing.T, id string, p map[string]any) *emulator
 	env := []string{
 		"AWS_ACCESS_KEY_ID=" + awstest.Key, "AWS_SECRET_ACCESS_KEY=" + awstest.Secret,
 		"AWS_ENDPOINT_URL_S3=" + d.s3, "AWS_ENDPOINT_URL_SQS=" + d.sqs,
-		"NARTHEX_INTERVAL=1s", // so that nobody has to wait for minutes
+	}
+	if d.minute < time.Minute { // so that nobody has to wait for minutes
+		env = append(env, "NARTHEX_INTERVAL="+d.minute.String())
 	}
 	for name, value := range p["Environment"].(map[string]any)["Variables"].(map[string]any) {
 		text := d.resolve(t, value)
@@ -188,7 +209,7 @@ func (d *deployed) function(t *testing.T, id string, p map[string]any) *emulator
 	}
 	code := p["Code"].(map[string]any)
 	f, err := emulator.Start(emulator.Options{
-		Code: d.asset(code), Name: id, Memory: intOf(p["MemorySize"]), Timeout: time.Duration(intOf(p["Timeout"])) * time.Second, Env: env, Log: testLog{t},
+		Code: d.asset(code), Name: id, Memory: intOf(p["MemorySize"]), Timeout: time.Duration(intOf(p["Timeout"])) * time.Second, Env: env, Log: testLog{t}, Report: d.count.report(id),
 	})
 	if err != nil {
 		t.Fatalf("%s: %v", id, err)

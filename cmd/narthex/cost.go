@@ -1,14 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"narthex/config"
@@ -18,28 +21,32 @@ import (
 const costHelp = `usage: narthex cost [flags]
 
 Says what narthex costs a month (of 30 days) on AWS, line by line: how much of what is
-used, what of that is free, at which price; by component; in how many regions; what
-others choices would cost; and which change saves most.
+used, what of that is free, at which price; by component and by region; what other
+choices would cost; and which change saves most.
 
   --requests N         invocations of a function a month; as in
                        narthex cost --requests 178560 --duration 300ms --memory 128 \
                          --arch x86_64 --no-free-tier
   --targets N          targets that are probed in each region, at each --interval
-  --series-per-target N  series that a probe makes (default 25)
+  --series-per-target N  series that a probe makes (default 44, an HTTPS page's; an
+                       HTTP one makes 39)
   --mode MODE          push (the default: a schedule probes all targets at once) or pull
                        (a Prometheus fetches each probe from a function)
-  --series N           series of pushes and logs, in each region
+  --series N           series of pushes and logs
   --busy SHARE         how many of them change all the time (default 1; others are
                        written each two minutes)
-  --pushes N           requests to push a month, in each region
+  --pushes N           requests to push a month
+  --objects N          log files a month
   --query-samples N    samples that queries read a month
   --interval D         of probes and ticks (default 15s)
-  --regions N          (default 1)
+  --regions LIST       their names, such as eu-central-1,us-east-1, or how many there
+                       are (default 1); the first has the workspace and takes pushes
   --duration D         how long an invocation takes (default 300ms)
   --memory MB          of the function (default 128)
   --arch ARCH          arm64 (the default) or x86_64
 
-  --config FILE        take targets, interval and heartbeat from a configuration
+  --config FILE        take from a configuration what it says of this: targets, ticks,
+                       heartbeat, groups, S3 or DynamoDB, workspaces, their region
   --url URL            take the samples written from a narthex that runs (a token is
                        taken from $NARTHEX_TOKEN)
   --no-free-tier       without what is free each month
@@ -55,19 +62,21 @@ type costFlags struct {
 	plan              cost.Plan
 	noFree, json      bool
 	prices, file, url string
+	regions           string
 }
 
 // costReport is what narthex cost tells.
 type costReport struct {
 	*cost.Bill
 	Components map[string]float64 `json:"components"`
+	Regions    map[string]float64 `json:"regions"`
 	Levers     []cost.Lever       `json:"levers"`
 	Compare    []cost.Variant     `json:"compare,omitempty"`
 	Note       string             `json:"note"`
 }
 
 // costNote is what a bill leaves out.
-const costNote = "prices of one region for all; without logs of functions, taxes and people"
+const costNote = "not in it: logs of functions, KMS, a NAT gateway, taxes, people"
 
 // costCommand says what things cost.
 func costCommand(ctx context.Context, args []string, t terminal) error {
@@ -80,9 +89,10 @@ func costCommand(ctx context.Context, args []string, t terminal) error {
 	f.Float64Var(&p.Series, "series", 0, "")
 	f.Float64Var(&p.Busy, "busy", 0, "")
 	f.Float64Var(&p.Pushes, "pushes", 0, "")
+	f.Float64Var(&p.Objects, "objects", 0, "")
 	f.Float64Var(&p.QuerySamples, "query-samples", 0, "")
 	f.DurationVar(&p.Interval, "interval", 0, "")
-	f.IntVar(&p.Regions, "regions", 0, "")
+	f.StringVar(&o.regions, "regions", "", "")
 	f.DurationVar(&p.Duration, "duration", 0, "")
 	f.IntVar(&p.Memory, "memory", 0, "")
 	f.StringVar(&p.Arch, "arch", "", "")
@@ -98,6 +108,14 @@ func costCommand(ctx context.Context, args []string, t terminal) error {
 		return usageError("it takes no arguments, but got %q", f.Arg(0))
 	}
 	p.Mode = cost.Mode(*mode)
+	if n, err := strconv.Atoi(o.regions); err == nil && n > 0 && n <= 100 {
+		p.Regions = cost.Anywhere(n)
+	} else if o.regions != "" {
+		p.Regions = strings.Split(o.regions, ",")
+		if slices.ContainsFunc(p.Regions, func(name string) bool { return !regionName.MatchString(name) }) {
+			return usageError("--regions is %q: want names such as eu-central-1,us-east-1, or how many there are, up to 100", o.regions)
+		}
+	}
 	if o.file != "" {
 		c, err := load(o.file)
 		if err != nil {
@@ -108,20 +126,49 @@ func costCommand(ctx context.Context, args []string, t terminal) error {
 	return o.run(ctx, t)
 }
 
+// regionName is the form of a region's name.
+var regionName = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]+$`)
+
 // configured takes from a configuration what flags don't say.
 func (o *costFlags) configured(c *config.Config) {
-	if o.plan.Targets == 0 {
-		o.plan.Targets = len(c.Probes.Targets)
-	}
-	if o.plan.Interval == 0 {
-		o.plan.Interval = c.ScrapeInterval
-		if len(c.Probes.Targets) > 0 && c.Probes.Every > 0 {
-			o.plan.Interval = c.Probes.Every
+	p, asked := &o.plan, use(c, 0, 0)
+	tick := c.ScrapeInterval
+	if asked.Lambda {
+		if tick = c.Tick(); tick < time.Minute && c.Lambda.ScheduleQueue == "" {
+			tick = time.Minute // nothing makes ticks below it
+		}
+		p.Direct = c.Lambda.Direct()
+	} else if len(c.Probes.Targets) > 0 {
+		tick = c.Probes.Targets[0].Every
+		for _, t := range c.Probes.Targets {
+			tick = min(tick, t.Every)
 		}
 	}
-	if o.plan.Heartbeat == 0 {
-		o.plan.Heartbeat = c.Ledger.Heartbeat
+	p.Interval = cmp.Or(p.Interval, tick)
+	p.Heartbeat = cmp.Or(p.Heartbeat, c.Ledger.Heartbeat)
+	p.Groups, p.DynamoDB, p.Silent = c.Lambda.Groups, asked.DynamoDB, !c.Lambda.Telemetry
+	if p.Targets == 0 && len(c.Probes.Targets) > 0 {
+		p.Targets = len(c.Probes.Targets)
+		for _, t := range c.Probes.Targets {
+			p.Due += min(1, p.Interval.Seconds()/t.Every.Seconds()) / float64(p.Targets)
+		}
 	}
+	o.destinations(c)
+}
+
+// destinations takes where samples go.
+func (o *costFlags) destinations(c *config.Config) {
+	p := &o.plan
+	for _, w := range c.RemoteWrite {
+		if !amazonManaged(w.URL) {
+			continue
+		}
+		p.Workspaces++
+		if w.SigV4 != nil && w.SigV4.Region != "" && len(p.Regions) == 0 {
+			p.Regions = []string{w.SigV4.Region}
+		}
+	}
+	p.Elsewhere = len(c.RemoteWrite) > 0 && p.Workspaces == 0
 }
 
 func (o *costFlags) run(ctx context.Context, t terminal) error {
@@ -135,7 +182,7 @@ func (o *costFlags) run(ctx context.Context, t terminal) error {
 	if err != nil {
 		return err
 	}
-	u, err := o.plan.Usage()
+	regions, err := o.plan.ByRegion()
 	if err != nil {
 		return usageError("%v", err)
 	}
@@ -144,16 +191,17 @@ func (o *costFlags) run(ctx context.Context, t terminal) error {
 		if err != nil {
 			return err
 		}
-		u.Add(live)
+		regions[0].Usage.Add(live)
 	}
 	r := costReport{Note: costNote}
-	if r.Bill, err = prices.Bill(u, !o.noFree); err != nil {
+	if r.Bill, err = prices.BillRegions(regions, !o.noFree); err != nil {
 		return usageError("%v", err)
 	}
 	if len(r.Lines) == 0 {
 		return usageError("there is nothing to pay for: say --requests, --targets, --series, --config FILE or --url URL")
 	}
 	_, r.Components = r.Bill.Components()
+	_, r.Regions = r.Bill.Regions()
 	if r.Levers, err = prices.Levers(o.plan, !o.noFree); err == nil && o.plan.Targets > 0 {
 		r.Compare, err = prices.Compare(o.plan, !o.noFree)
 	}
@@ -203,66 +251,4 @@ func liveSamples(ctx context.Context, url string) (cost.Usage, error) {
 		most = max(most, d.Total.SamplesPerDay)
 	}
 	return cost.WrittenSamples(most * cost.Month.Hours() / 24), nil
-}
-
-// write writes the bill for people.
-func (r *costReport) write(w io.Writer) {
-	free := "without the free tier"
-	if r.FreeTier {
-		free = "with the free tier"
-	}
-	fmt.Fprintf(w, "a month at the prices of %s of %s (%s), %s\n\n", r.Region, r.AsOf, r.Currency, free)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, l := range r.Lines {
-		what := grouped(l.Quantity) + " " + l.Unit
-		switch {
-		case l.Free == l.Quantity:
-			what += ", all free"
-		case l.Free > 0:
-			what += ", " + grouped(l.Free) + " free"
-		}
-		price := ""
-		if l.Rate > 0 {
-			price = "x $" + rate(l.Rate)
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t= $%.6f\n", l.Component, what, price, l.Cost)
-	}
-	t.Flush()
-	fmt.Fprintf(w, "\ntotal $%.4f\n", r.Total)
-	names, costs := r.Bill.Components()
-	for _, name := range names {
-		if r.Total > 0 {
-			fmt.Fprintf(w, "  %-20s $%.4f  %3.0f %%\n", name, costs[name], 100*costs[name]/r.Total)
-		}
-	}
-	if len(r.Compare) > 0 {
-		fmt.Fprintln(w, "\nthe same probes")
-		for _, v := range r.Compare {
-			fmt.Fprintf(w, "  %-32s $%.2f\n", v.Name, v.Total)
-		}
-	}
-	if len(r.Levers) > 0 {
-		fmt.Fprintf(w, "\nthe largest lever: %s, which saves $%.4f\n", r.Levers[0].Change, r.Levers[0].Saves)
-		for _, l := range r.Levers[1:] {
-			fmt.Fprintf(w, "  then %s: $%.4f\n", l.Change, l.Saves)
-		}
-	}
-	fmt.Fprintf(w, "\n%s\n", r.Note)
-}
-
-// rate writes a price for one with the digits that it has.
-func rate(v float64) string {
-	return strings.TrimRight(fmt.Sprintf("%.10f", v), "0")
-}
-
-// grouped writes a quantity with commas between thousands.
-func grouped(v float64) string {
-	if v != float64(int64(v)) {
-		return fmt.Sprintf("%.4g", v)
-	}
-	text := fmt.Sprint(int64(v))
-	for i := len(text) - 3; i > 0; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
 }

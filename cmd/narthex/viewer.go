@@ -77,16 +77,23 @@ func newSetup(c *config.Config, q config.Query, account, sub string) (*setup, er
 	if s.workspace == "" || s.region == "" {
 		return nil, fmt.Errorf("query %s: its url is not that of a workspace: https://aps-workspaces.<region>.amazonaws.com/workspaces/<id>", q.Name)
 	}
+	var arns []string
 	for _, r := range q.SigV4.Roles {
-		parts := strings.SplitN(r.ARN, ":", 6)
+		arns = append(arns, r.ARN)
+	}
+	s.people = len(arns) > 0
+	if own := q.SigV4.RoleARN; !s.people && own != "" {
+		arns = []string{own}
+	}
+	for _, arn := range arns {
+		parts := strings.SplitN(arn, ":", 6)
 		if len(parts) < 6 {
-			return nil, fmt.Errorf("query %s: %s is no role", q.Name, r.ARN)
+			return nil, fmt.Errorf("query %s: %s is no role", q.Name, arn)
 		}
 		s.partition, s.account = parts[1], cmp.Or(parts[4], s.account)
 		s.roles = append(s.roles, strings.TrimPrefix(parts[5], "role/"))
 	}
-	s.people = len(s.roles) > 0
-	if !s.people {
+	if len(s.roles) == 0 {
 		s.roles = []string{"narthex-view"}
 	}
 	if s.account == "" {

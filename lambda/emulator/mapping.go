@@ -2,6 +2,7 @@ package emulator
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,6 +25,8 @@ type Mapping struct {
 	BatchSize int
 	// Window is how long a batch waits for more messages.
 	Window time.Duration
+	// Wait is how long a poll of an empty queue waits; 0 is 20 s, Lambda's own.
+	Wait time.Duration
 	// Concurrency is how many batches are under way at a time: the maximum
 	// concurrency, 0 is 5, with which Lambda begins.
 	Concurrency int
@@ -48,6 +51,10 @@ type MappingStats struct {
 	Messages int // in them
 	Failed   int // messages that were left in the queue
 	Errors   int // batches that failed as a whole
+
+	// Receives and Deletes are requests to the queue, as AWS charges for them: a poll
+	// that found nothing is one, and one deletes up to ten messages.
+	Receives, Deletes int
 }
 
 // Stats returns what the mapping has done so far.
@@ -81,6 +88,14 @@ func (m *Mapping) Run(ctx context.Context) {
 // pollWait is how long a poll waits, Lambda's own.
 const pollWait = 20 * time.Second
 
+// receive polls the queue once.
+func (m *Mapping) receive(ctx context.Context, most int, wait time.Duration) []Delivered {
+	m.mu.Lock()
+	m.stats.Receives++
+	m.mu.Unlock()
+	return m.Queue.Receive(ctx, min(most, maxEntries), wait, -1)
+}
+
 // gather receives a batch: the first messages that come, and with a window more
 // until it is over, the batch is full, or it nears the limit of an event.
 func (m *Mapping) gather(ctx context.Context) []Delivered {
@@ -88,14 +103,14 @@ func (m *Mapping) gather(ctx context.Context) []Delivered {
 	if size == 0 {
 		size = maxEntries
 	}
-	batch := m.Queue.Receive(ctx, min(size, maxEntries), pollWait, -1)
+	batch := m.receive(ctx, size, cmp.Or(m.Wait, pollWait))
 	end := time.Now().Add(m.Window)
 	for len(batch) > 0 && len(batch) < size && weight(batch) < MaxPayload/2 {
 		left := time.Until(end)
 		if left <= 0 || ctx.Err() != nil {
 			break
 		}
-		batch = append(batch, m.Queue.Receive(ctx, min(size-len(batch), maxEntries), left, -1)...)
+		batch = append(batch, m.receive(ctx, size-len(batch), left)...)
 	}
 	return batch
 }
@@ -138,6 +153,7 @@ func (m *Mapping) hand(ctx context.Context, batch []Delivered, r *rand.Rand) {
 	m.stats.Batches++
 	m.stats.Messages += len(batch)
 	m.stats.Failed += len(failed)
+	m.stats.Deletes += (len(batch) - len(left) + maxEntries - 1) / maxEntries
 	if whole {
 		m.stats.Errors++
 	}

@@ -97,7 +97,10 @@ export class NarthexProbe extends Construct {
       retentionPeriod: Duration.minutes(2), // a round that is late is not made good
     });
     rounds.grantSendMessages(f);
-    f.addEventSource(new SqsEventSource(rounds, {batchSize: 1, reportBatchItemFailures: true}));
+    // Two pollers: each asks an empty queue three times a minute, and requests are paid for.
+    f.addEventSource(
+      new SqsEventSource(rounds, {batchSize: 1, maxConcurrency: 2, reportBatchItemFailures: true}),
+    );
     f.addEnvironment('NARTHEX_SCHEDULE_QUEUE', rounds.queueUrl);
   }
 }
