@@ -149,7 +149,7 @@ func TestPlans(t *testing.T) {
 			}
 		}
 	}
-	for _, bad := range []cost.Plan{{Arch: "mips"}, {Memory: 64}, {Duration: time.Hour}, {Mode: "x"}, {Interval: time.Millisecond}, {Busy: 2}, {Due: 2}, {Targets: -1}} {
+	for _, bad := range []cost.Plan{{Arch: "mips"}, {Memory: 64}, {Duration: time.Hour}, {Mode: "x"}, {Interval: time.Millisecond}, {Busy: 2}, {Due: 2}, {Batch: 0.5}, {Batch: 2000}, {Targets: -1}} {
 		if _, err := bad.Usage(); err == nil {
 			t.Errorf("%+v is taken", bad)
 		}

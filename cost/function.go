@@ -1,6 +1,7 @@
 package cost
 
 import (
+	"cmp"
 	"math"
 	"time"
 )
@@ -134,7 +135,7 @@ func (p Plan) folds(u Usage, messages float64) float64 {
 		return messages
 	}
 	aSecond := messages / seconds
-	n := messages / min(foldMost, 1+aSecond*foldWindow.Seconds()/pollers)
+	n := messages / cmp.Or(p.Batch, min(foldMost, 1+aSecond*foldWindow.Seconds()/pollers))
 	p.invoke(u, n)
 	received := min(sqsMost, 1+aSecond*receiveTime.Seconds())
 	// The last request of a batch finds nothing.

@@ -47,6 +47,9 @@ type Plan struct {
 	// Pushes are requests to push a month, and Objects log files, of functions.
 	// They come to the first region, as Series are of it.
 	Pushes, Objects float64
+	// Batch is how many pushes are folded at a time (default: what one of two pollers
+	// gathers in the five seconds of the queue's window, of pushes at any time).
+	Batch float64
 	// Groups are the values that the totals are spread over (default 1), kept in S3,
 	// or in DynamoDB.
 	Groups   int
@@ -122,9 +125,11 @@ func (p Plan) check() error {
 		return fmt.Errorf("the mode is %q: want push or pull", p.Mode)
 	case p.Interval < time.Second || p.Heartbeat < time.Second:
 		return errors.New("an interval is at least 1s")
+	case p.Batch > 0 && p.Batch < 1 || p.Batch > foldMost:
+		return fmt.Errorf("a batch has 1 to %d pushes, not %v", foldMost, p.Batch)
 	case p.Busy < 0 || p.Busy > 1 || p.Due < 0 || p.Due > 1:
 		return fmt.Errorf("a share is %v: want 0 to 1", max(p.Busy, p.Due))
-	case p.Requests < 0 || p.Series < 0 || p.Pushes < 0 || p.Objects < 0 || p.QuerySamples < 0 || p.Targets < 0 || p.SeriesPerTarget < 0 || p.Groups < 0 || p.Workspaces < 0:
+	case p.Requests < 0 || p.Series < 0 || p.Pushes < 0 || p.Objects < 0 || p.QuerySamples < 0 || p.Targets < 0 || p.SeriesPerTarget < 0 || p.Groups < 0 || p.Workspaces < 0 || p.Batch < 0:
 		return errors.New("a quantity is negative")
 	}
 	return nil

@@ -115,6 +115,9 @@ func (c *counts) snapshot() map[string]float64 {
 	for _, m := range c.mappings {
 		s := m.Stats()
 		out["sqs"] += float64(s.Receives + s.Deletes)
+		if m.BatchSize > 10 { // that of pushes
+			out["batches"], out["messages"] = float64(s.Batches), float64(s.Messages)
+		}
 		out["receives "+m.Queue.Name()] = float64(s.Receives)
 		out["deletes "+m.Queue.Name()] = float64(s.Deletes)
 	}
@@ -207,6 +210,11 @@ func TestCostCounted(t *testing.T) {
 		// The functions have different sizes: the mean is what costs the same.
 		Duration: time.Duration((after["seconds"] - before["seconds"]) / (after["requests"] - before["requests"]) * float64(time.Second)),
 		Memory:   int((after["gbSeconds"] - before["gbSeconds"]) / (after["seconds"] - before["seconds"]) * 1024),
+	}
+	// How pushes fall into batches is up to the pollers, and to chance.
+	plan.Batch = (after["messages"] - before["messages"]) / (after["batches"] - before["batches"])
+	if estimate := 1 + perMinute/60.*5/2; math.Abs(estimate/plan.Batch-1) > 0.3 {
+		t.Errorf("batches have %.2f pushes, %.2f by estimate", plan.Batch, estimate)
 	}
 	want, err := plan.Usage()
 	if err != nil {

@@ -36,6 +36,8 @@ choices would cost; and which change saves most.
   --busy SHARE         how many of them change all the time (default 1; others are
                        written each two minutes)
   --pushes N           requests to push a month
+  --batch N            how many of them are folded at a time (default: by how many there
+                       are, if they come at any time)
   --objects N          log files a month
   --query-samples N    samples that queries read a month
   --interval D         of probes and ticks (default 15s)
@@ -89,6 +91,7 @@ func costCommand(ctx context.Context, args []string, t terminal) error {
 	f.Float64Var(&p.Series, "series", 0, "")
 	f.Float64Var(&p.Busy, "busy", 0, "")
 	f.Float64Var(&p.Pushes, "pushes", 0, "")
+	f.Float64Var(&p.Batch, "batch", 0, "")
 	f.Float64Var(&p.Objects, "objects", 0, "")
 	f.Float64Var(&p.QuerySamples, "query-samples", 0, "")
 	f.DurationVar(&p.Interval, "interval", 0, "")
