@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -100,8 +99,6 @@ func (v logSources) wants() string {
 	return "a list of {source: name, from: path or s3://bucket/prefix, …} (docs/logs.md)"
 }
 
-var sourceName = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$`)
-
 func (r *reader) logSource(path string, n *yaml.Node) LogSource {
 	s := LogSource{Lateness: 15 * time.Minute, SamplingRate: 100, Since: day}
 	flag := func(name string, p *bool) field {
@@ -131,7 +128,7 @@ func (r *reader) logSource(path string, n *yaml.Node) LogSource {
 		r.countField("max_series", &s.MaxSeries, 1, 1e6))
 	switch {
 	case !ok:
-	case !sourceName.MatchString(s.Source):
+	case !isWord(s.Source, 64, "."):
 		r.errorf(n, path, "source %s can't name a source: want letters, digits, '.', '_' and '-', 64 at most", message.Quote(s.Source))
 	case s.From == "":
 		r.errorf(n, path, "from is missing: a file, a directory, a pattern of files, or s3://bucket/prefix")

@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -188,11 +187,9 @@ func (v patterns) wants() string                             { return "a list of
 // region is where the program is.
 type region struct{ p *string }
 
-var regionWord = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
-
 func (v region) read(r *reader, path string, n *yaml.Node) {
 	s, ok := r.scalar(path, n, v.wants())
-	if ok && s != "" && !regionWord.MatchString(s) {
+	if ok && s != "" && !isWord(s, 64, "._-") {
 		r.errorf(n, path, "%s can't be a region: want letters, digits, '.', '_' and '-'", message.Quote(s))
 		return
 	}

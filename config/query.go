@@ -2,7 +2,6 @@ package config
 
 import (
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
 
@@ -110,8 +109,10 @@ func (v queries) wants() string {
 	return "{url: https://…, sigv4: {…}} or a list of them (docs/viewer.md)"
 }
 
-// backendName is what can be a segment of a path.
-var backendName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$`)
+// isBackendName reports whether a name can be a segment of a path.
+func isBackendName(s string) bool {
+	return isWord(s, 100, "._-") && !strings.ContainsAny(s[len(s)-1:], "._-")
+}
 
 func (r *reader) query(path string, n *yaml.Node) Query {
 	q := QueryOf("")
@@ -140,7 +141,7 @@ func (r *reader) query(path string, n *yaml.Node) Query {
 	if q.Name == "" && problem == "" {
 		q.Name = strings.NewReplacer(":", "-", "[", "", "]", "").Replace(u.Hostname())
 	}
-	if problem == "" && (!backendName.MatchString(q.Name) || q.Name == "embedded") {
+	if problem == "" && (!isBackendName(q.Name) || q.Name == "embedded") {
 		problem = "the name " + message.Quote(q.Name) + " can't be part of a path: want letters, digits, dots and dashes, and not embedded"
 	}
 	if problem != "" {

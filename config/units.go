@@ -108,3 +108,11 @@ func FormatSize(n int64) string {
 	}
 	return "0B"
 }
+
+// isWord reports whether s has 1 to most letters, digits, dots, underscores and
+// dashes, the first of which is none of notFirst. A regular expression would be
+// compiled at each start of the function.
+func isWord(s string, most int, notFirst string) bool {
+	const allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+	return s != "" && len(s) <= most && !strings.ContainsAny(s[:1], notFirst) && strings.Trim(s, allowed) == ""
+}

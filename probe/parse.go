@@ -2,7 +2,6 @@ package probe
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -162,7 +161,7 @@ func (r *moduleReader) steps(p *[]Step) field {
 					r.list(path, n, "a list of {name: x, value: y}", func(path string, n *yaml.Node) {
 						var l StepLabel
 						r.section(path, n, "a label {name: x, value: y}", r.text("name", "a label's name", &l.Name), r.text("value", "a value", &l.Value))
-						if !labelName.MatchString(l.Name) {
+						if !isLabelName(l.Name) {
 							r.Errorf(n, path, "name %s can't be a label's: want letters, digits and underscores", message.Quote(l.Name))
 						}
 						s.Labels = append(s.Labels, l)
@@ -176,7 +175,10 @@ func (r *moduleReader) steps(p *[]Step) field {
 	}}
 }
 
-var labelName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
+func isLabelName(s string) bool {
+	const letters, digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz", "0123456789"
+	return s != "" && !strings.Contains(digits, s[:1]) && strings.Trim(s, letters+digits) == ""
+}
 
 // parseModuleDuration reads a duration: Go's, as the exporter does, or a whole
 // number with one of the units that its documentation has besides: d, w and y.

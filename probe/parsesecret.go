@@ -71,11 +71,13 @@ func (r *moduleReader) secretLists(name string, p *map[string][]Secret) field {
 	}}
 }
 
-var variable = regexp.MustCompile(`\$?\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
-
 // expand puts the environment's variables in the place of ${NAME}; $${NAME} is
 // ${NAME} itself. Its errors never have the text, which may be a secret.
 func (r *moduleReader) expand(s string) (string, error) {
+	if !strings.Contains(s, "${") {
+		return s, nil
+	}
+	variable := regexp.MustCompile(`\$?\$\{([A-Za-z_][A-Za-z0-9_]*)\}`) // here, since it would cost each start
 	var err error
 	out := variable.ReplaceAllStringFunc(s, func(m string) string {
 		if strings.HasPrefix(m, "$$") {

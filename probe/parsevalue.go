@@ -214,6 +214,7 @@ func parseBase2(s string) (int64, error) {
 		return 0, nil
 	}
 	bad := fmt.Errorf("%s is no size: want one such as 10MB, 512KiB or 1GB (powers of 1024), or 0 for none", message.Quote(s))
+	sizePart := regexp.MustCompile(`(\d+\.?\d*|\.\d+)([KMGTPE]i?)?B`)
 	matches := sizePart.FindAllStringSubmatch(rest, -1)
 	total, read := 0.0, 0
 	for _, m := range matches {
@@ -238,5 +239,3 @@ func parseBase2(s string) (int64, error) {
 	}
 	return int64(total), nil
 }
-
-var sizePart = regexp.MustCompile(`(\d+\.?\d*|\.\d+)([KMGTPE]i?)?B`)
