@@ -38,8 +38,8 @@ type Module struct {
 	Unix      UnixModule
 	WebSocket WebSocketModule
 
-	source      string // see Source
-	environment bool   // something in it comes from the environment
+	source      func() string // see Source
+	environment bool          // something in it comes from the environment
 }
 
 // IP is which protocol is probed.

@@ -3,6 +3,7 @@ package probe
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -74,18 +75,16 @@ func (r *moduleReader) modules(prefix string, n *yaml.Node) map[string]*Module {
 	if yamldoc.IsNull(n) {
 		return out
 	}
-	var show []func()
 	r.Mapping(strings.TrimSuffix(prefix, "."), n, "modules such as {http_2xx: {prober: http}}", func(key, n *yaml.Node) {
 		if key.Value == "" {
 			r.Errorf(key, prefix, "a module needs a name")
 			return
 		}
-		out[key.Value] = r.module(prefix+message.Clip(key.Value, 80), key, n)
-		show = append(show, func() { out[key.Value].source = r.show(key, n) })
+		m := r.module(prefix+message.Clip(key.Value, 80), key, n)
+		// Not before it is asked for: it would be half of a function's start.
+		m.source = sync.OnceValue(func() string { return r.show(key, n) })
+		out[key.Value] = m
 	})
-	for _, f := range show {
-		f()
-	}
 	return out
 }
 

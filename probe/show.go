@@ -11,7 +11,12 @@ import (
 // Source returns the module as its file has it, in YAML, with <secret> in the
 // place of all that is not known to be none. It is "" for a module that was not
 // read from a file.
-func (m *Module) Source() string { return m.source }
+func (m *Module) Source() string {
+	if m.source == nil {
+		return ""
+	}
+	return m.source()
+}
 
 // show writes a module without its secrets: what is shown is what was read as
 // no secret.
