@@ -209,12 +209,19 @@ func transportError(ctx context.Context, err error) error {
 	switch {
 	case errors.As(err, &known):
 		return known
-	case ctx.Err() != nil, reasonOf(ctx, err) == ReasonTimeout:
+	case over(ctx), reasonOf(ctx, err) == ReasonTimeout:
 		return grpcErrorf(codeDeadlineExceeded, "nothing in time: %v", err)
 	case errors.As(err, &stream):
 		return grpcErrorf(codeOfStream(stream.Code), "the stream is reset: %v", err)
 	}
 	return grpcErrorf(codeUnavailable, "nothing that can be read: %w", err)
+}
+
+// over reports whether a context has ended, or would have by its clock: the server,
+// which was told the deadline, may reset the stream before that is noticed here.
+func over(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
 }
 
 // streamError is the error of a stream that the peer has reset: net/http copies

@@ -144,6 +144,21 @@ func TestLargeBodyIsSearched(t *testing.T) {
 	}
 }
 
+// TestSearchThatIsNotDoneInTime: that a body was not searched to its end says
+// nothing about what is in it.
+func TestSearchThatIsNotDoneInTime(t *testing.T) {
+	large := text(strings.Repeat("0123456789", 300_000) + "needle")
+	m := moduleOf("http", func(m *probe.Module) {
+		for range 20 {
+			m.HTTP.BodyMatches = append(m.HTTP.BodyMatches, regexp.MustCompile("haystack"))
+		}
+		m.HTTP.BodyNotMatches = []*regexp.Regexp{regexp.MustCompile("needle$")}
+	})
+	if r := runWithin(t, m, serve(t, large), 300*time.Millisecond); r.Failure == nil || r.Failure.Reason != probe.ReasonTimeout {
+		t.Errorf("the verdict is %v, want a timeout", r.Failure)
+	}
+}
+
 // TestBombIsBounded: what unpacks to more than the limit is not unpacked further.
 func TestBombIsBounded(t *testing.T) {
 	m := moduleOf("http", func(m *probe.Module) { m.HTTP.Compression = "gzip" })

@@ -175,7 +175,7 @@ func (h *httpProbe) matchBody(ctx context.Context, body []byte) {
 		}
 	}
 	for _, re := range h.m.BodyNotMatches {
-		if !match(ctx, re, body) {
+		if !match(ctx, re, body) && ctx.Err() == nil {
 			h.fail(PhaseAssert, ReasonBody, "the body does not match %q", re)
 			return
 		}
@@ -188,7 +188,8 @@ func (h *httpProbe) matchBody(ctx context.Context, body []byte) {
 // searched is how much of a body is searched between two looks at the clock.
 const searched = 1 << 20
 
-// match reports whether body matches; of a large one it says no when ctx ends.
+// match reports whether body matches; of a large one it says no when ctx ends, which
+// is no answer then.
 func match(ctx context.Context, re *regexp.Regexp, body []byte) bool {
 	if len(body) <= searched {
 		return re.Match(body)
@@ -228,6 +229,8 @@ func (h *httpProbe) evaluate(ctx context.Context, expression string, body any, w
 	}
 	got, err := h.prober.cel[expression].Eval(ctx, body)
 	switch {
+	case err != nil && ctx.Err() != nil:
+		h.fail(PhaseAssert, ReasonTimeout, "the time was up while the CEL expression %q was evaluated", expression)
 	case err != nil:
 		h.fail(PhaseAssert, ReasonBody, "the CEL expression %q: %w", expression, err)
 	case got != want:

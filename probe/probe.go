@@ -25,6 +25,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"narthex"
@@ -55,9 +56,12 @@ type Prober struct {
 	resolvers map[string]*resolver // by Module.Resolver
 	cel       map[string]CELProgram
 	tokens    tokens
-	trusted   sync.Once // the system's certificates have been read
-	pools     pools
-	sessions  struct {
+	trusted   struct { // the system's certificates
+		sync.Once
+		read atomic.Bool
+	}
+	pools    pools
+	sessions struct {
 		mu sync.Mutex
 		of map[*SigV4]*aws.Session
 	}

@@ -25,12 +25,10 @@ func (p *Prober) Run(ctx context.Context, r Request) (*Result, error) {
 	if r.Target == "" {
 		return nil, narthex.Errorf(narthex.Invalid, "the target is missing")
 	}
-	asked := time.Now()
-	p.Warm(r)
-	start, begun := p.o.Now(), time.Now()
-	if r.Timeout > 0 { // whoever asked waits from then on
-		r.Timeout = max(time.Millisecond, r.Timeout-begun.Sub(asked))
+	if took := p.Warm(r); r.Timeout > 0 { // whoever asked waits meanwhile
+		r.Timeout = max(time.Millisecond, r.Timeout-took)
 	}
+	start, begun := p.o.Now(), time.Now()
 	timeout := timeoutOf(ctx, m, r)
 	ctx, cancel := context.WithTimeout(ctx, timeout-reserve(timeout))
 	defer cancel()

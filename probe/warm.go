@@ -4,15 +4,22 @@ import (
 	"crypto/x509"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Warm does what the first probe of a target would otherwise have to wait for: it
 // reads the certificates that the system trusts, if that probe checks one. It takes
-// some 13 ms of processor time, once. Run does so too, before its clock starts.
-func (p *Prober) Warm(r Request) {
-	if m := p.o.Modules[r.Module]; m != nil && m.trusts(r.Target) {
-		p.trusted.Do(func() { _, _ = x509.SystemCertPool() }) // the probe that needs them will say what is wrong
+// some 13 ms of processor time, once. Run does so too, before its clock starts. It
+// returns how long that took.
+func (p *Prober) Warm(r Request) time.Duration {
+	m := p.o.Modules[r.Module]
+	if m == nil || !m.trusts(r.Target) || p.trusted.read.Load() {
+		return 0
 	}
+	begun := time.Now()
+	p.trusted.Do(func() { _, _ = x509.SystemCertPool() }) // the probe that needs them will say what is wrong
+	p.trusted.read.Store(true)
+	return time.Since(begun)
 }
 
 // trusts reports whether a probe of the target checks a certificate, as far as can
