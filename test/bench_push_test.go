@@ -48,7 +48,7 @@ func BenchmarkPush(b *testing.B) {
 }
 
 func benchmarkPush(b *testing.B, groups, rounds int, each time.Duration) {
-	s := newServer(b, "")
+	s := newServer(b, fmt.Sprintf("limits: {series_per_source: %d}\n", 2*benchSeries*groups)) // by default 50,000
 	targets := []*target{
 		{name: "narthex", url: s.url()},
 		{name: "pushgateway"},
@@ -177,6 +177,9 @@ func (t *target) load(b *testing.B, groups int, d time.Duration) {
 		})
 	}
 	wg.Wait()
+	if b.Failed() {
+		b.FailNow()
+	}
 	t.rates = append(t.rates, float64(n)/time.Since(start).Seconds())
 }
 
