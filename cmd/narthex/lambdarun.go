@@ -109,7 +109,7 @@ func (r *lambdaRun) openStore() (stop func() error, err error) {
 	address := strings.TrimSpace(strings.TrimPrefix(string(line[:n]), "narthex is ready at "))
 	if n == 0 {
 		cancel()
-		return nil, fmt.Errorf("start the store: %w (or send samples to it: --remote-write http://%s/api/v1/write)", <-ended, r.store)
+		return nil, fmt.Errorf("start the store: %w (here --store HOST:PORT does, or send samples to the one that runs: --remote-write http://%s/api/v1/write)", <-ended, r.store)
 	}
 	r.store = address
 	r.remoteWrite, r.local = address+"/api/v1/write", true
