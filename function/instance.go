@@ -166,6 +166,11 @@ func (n *instance) policy() ledger.Policy {
 // decoded is about how many times its size a state takes in memory.
 const decoded = 12
 
+// atOnce returns how many bytes of messages are folded at a time: as many as a small
+// part of the memory has room for once they are unpacked. Each time costs a read and a
+// write of all groups.
+func (n *instance) atOnce() int { return max(queue.AtOnce, n.memory/128) }
+
 // openIDs returns how many ids a group is saved with: few where a value is small
 // and each KiB of it costs.
 func (n *instance) openIDs() int {
@@ -211,7 +216,7 @@ func (n *instance) foldAll(ctx context.Context, messages []lambda.Message) ([]qu
 	for i, m := range messages {
 		list[i] = queue.Message{ID: m.ID, Body: m.Body}
 	}
-	return queue.Fold(ctx, l, bodies, list), nil
+	return queue.Fold(ctx, l, bodies, n.atOnce(), list), nil
 }
 
 // bodies returns where pushes are that are too large for a message, nil if there

@@ -36,16 +36,20 @@ type Folder interface {
 	Known(ctx context.Context, id ledger.ID) (bool, error)
 }
 
-// atOnce is how many bytes of messages are unpacked at a time; one message may
-// have more. Unpacked they can take dozens of times as much.
-const atOnce = 1 << 20
+// AtOnce is how many bytes of messages are unpacked at a time by default; one message
+// may have more. Unpacked they can take dozens of times as much.
+const AtOnce = 1 << 20
 
-// Fold counts what the messages hold, all at once unless they are large, and
+// Fold counts what the messages hold, atOnce bytes of them at a time (0 is
+// [AtOnce]), for which each group of the totals is read and written once. It
 // returns those that are not done with: those that could not be counted now, and
 // those that can't be read. A message of which nothing may be counted, however
 // often it comes, is done with: what was rejected stands in the outcomes of the
 // shards. bodies has what was too large for a message; nil is none.
-func Fold(ctx context.Context, f Folder, bodies *Bodies, list []Message) (failed []Failure) {
+func Fold(ctx context.Context, f Folder, bodies *Bodies, atOnce int, list []Message) (failed []Failure) {
+	if atOnce == 0 {
+		atOnce = AtOnce
+	}
 	w := &folding{Folder: f, bodies: bodies}
 	for len(list) > 0 {
 		n, size := 1, weight(list[0])

@@ -170,11 +170,11 @@ func TestFold(t *testing.T) {
 	}
 	list := append(w.messages(), queue.Message{ID: "poison", Body: "narthex1:" + "AAAA"})
 	away = true
-	if got := ids(queue.Fold(t.Context(), s, nil, list)); !slices.Equal(got, []string{"3", "poison"}) {
+	if got := ids(queue.Fold(t.Context(), s, nil, 0, list)); !slices.Equal(got, []string{"3", "poison"}) {
 		t.Errorf("failed: %v, want the sample and the poison", got)
 	}
 	away = false
-	if got := ids(queue.Fold(t.Context(), s, nil, append(list, list...))); !slices.Equal(got, []string{"poison", "poison"}) {
+	if got := ids(queue.Fold(t.Context(), s, nil, 0, append(list, list...))); !slices.Equal(got, []string{"poison", "poison"}) {
 		t.Errorf("failed: %v, want the poison", got)
 	}
 	if n := s.Stats(); n.Entries != 2 || n.SinkErrors != 1 {
@@ -189,7 +189,7 @@ func TestFold(t *testing.T) {
 			t.Errorf("%s: %+v %v %v", id, o, ok, err)
 		}
 	}
-	if queue.Fold(t.Context(), s, nil, nil) != nil {
+	if queue.Fold(t.Context(), s, nil, 0, nil) != nil {
 		t.Error("nothing failed")
 	}
 }
@@ -258,10 +258,11 @@ func TestFoldAtOnce(t *testing.T) {
 	}
 	for _, c := range []struct {
 		list           []queue.Message
+		atOnce         int
 		least, most, n int
-	}{{small, 1, 1, 10}, {big, 3, 10, 10}, {all, 3, 10, 20}} {
+	}{{small, 0, 1, 1, 10}, {big, 0, 3, 10, 10}, {all, 0, 3, 10, 20}, {all, 64 << 20, 1, 1, 20}, {small, 1, 10, 10, 10}} {
 		f := new(counting)
-		if failed := queue.Fold(t.Context(), f, nil, c.list); failed != nil || f.calls < c.least || f.calls > c.most || f.entries != c.n {
+		if failed := queue.Fold(t.Context(), f, nil, c.atOnce, c.list); failed != nil || f.calls < c.least || f.calls > c.most || f.entries != c.n {
 			t.Errorf("%d messages: failed %v, %d calls with %d entries", len(c.list), failed, f.calls, f.entries)
 		}
 	}
@@ -307,16 +308,16 @@ func TestBodies(t *testing.T) {
 	}
 	s := shards(t, new(state.Memory), narthex.SinkFunc(func(context.Context, *narthex.Batch) error { return nil }))
 	list := w.messages()
-	if got := ids(queue.Fold(t.Context(), s, nil, list)); !slices.Equal(got, []string{"0", "2"}) {
+	if got := ids(queue.Fold(t.Context(), s, nil, 0, list)); !slices.Equal(got, []string{"0", "2"}) {
 		t.Errorf("failed without bodies: %v", got)
 	}
-	if failed := queue.Fold(t.Context(), s, bodies, append(list[:2:2], list...)); failed != nil || objects() != 0 {
+	if failed := queue.Fold(t.Context(), s, bodies, 0, append(list[:2:2], list...)); failed != nil || objects() != 0 {
 		t.Errorf("failed: %v, and %d objects are there", failed, objects())
 	}
 	if n := s.Stats(); n.Entries != 2 || n.Refused != 1 {
 		t.Errorf("counted: %+v", n)
 	}
-	if failed := queue.Fold(t.Context(), s, bodies, list); failed != nil {
+	if failed := queue.Fold(t.Context(), s, bodies, 0, list); failed != nil {
 		t.Errorf("delivered again: %v", failed)
 	}
 	push("lost", names...)
@@ -328,7 +329,7 @@ func TestBodies(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	failed := queue.Fold(t.Context(), s, bodies, append(w.messages()[3:], queue.Message{ID: "forged", Body: "narthex1@../../other"}))
+	failed := queue.Fold(t.Context(), s, bodies, 0, append(w.messages()[3:], queue.Message{ID: "forged", Body: "narthex1@../../other"}))
 	if len(failed) != 2 || !strings.Contains(failed[0].Err.Error(), "the push is lost") || !strings.Contains(failed[1].Err.Error(), "none of narthex's") {
 		t.Errorf("failed: %v", failed)
 	}
