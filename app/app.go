@@ -18,6 +18,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"narthex"
@@ -66,6 +67,7 @@ type App struct {
 	probes     *probes
 	handler    http.Handler
 	stats      stats.Set
+	rejected   atomic.Uint64 // series, at all doors
 	started    time.Time
 }
 
@@ -222,6 +224,7 @@ func (a *App) tick(ctx context.Context) {
 func (a *App) routes() http.Handler {
 	mux := http.NewServeMux()
 	c := a.o.Config
+	a.stats.CounterFunc("narthex_push_rejected_series_total", "Series that the doors have rejected: as they were read, by a limit, in the ledger or in the store.", a.rejected.Load)
 	receipts := a.stats.CounterVec("narthex_push_requests_total", "Requests to push, by the answer's status code.", "code")
 	limits, times := NewLimiter(c, func(identity, id string) bool {
 		_, ok := a.ledger.Lookup(identity, id)
@@ -240,7 +243,10 @@ func (a *App) routes() http.Handler {
 	o.Groups, o.Identity, o.ReadsAll = a.groups, IdentityOf, readsAll
 	o.Build = map[string]string{"version": a.o.Version, "goVersion": runtime.Version()}
 	o.Now, o.Logger = a.o.Now, a.o.Logger
-	o.Observe = func(code int, _ *push.Receipt) { receipts(fmt.Sprint(code)).Add(1) }
+	o.Observe = func(code int, r *push.Receipt) {
+		receipts(fmt.Sprint(code)).Add(1)
+		a.rejected.Add(uint64(r.Refusals()))
+	}
 	push.Mount(mux, o)
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "narthex is healthy.") })
 	mux.HandleFunc("GET /-/ready", a.ready)

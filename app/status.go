@@ -41,7 +41,7 @@ type ledgerStatus struct {
 	Entries      uint64 `json:"entries"`
 	Duplicates   uint64 `json:"duplicates"`
 	Refused      uint64 `json:"refused"`
-	Rejected     uint64 `json:"rejectedSeries"`
+	Rejected     uint64 `json:"rejectedSeries"` // at all doors
 	Late         uint64 `json:"lateIncrements"`
 	Ticks        uint64 `json:"ticks"`
 	TicksSkipped uint64 `json:"ticksSkipped"`
@@ -57,7 +57,7 @@ func (a *App) ledgerState(w http.ResponseWriter, _ *http.Request) {
 	out := ledgerStatus{
 		Interval: c.ScrapeInterval.Seconds(), Shards: ledger.Shards, States: 1,
 		Series: s.Series, MaxSeries: c.Limits.Series, Groups: len(a.ledger.Groups()), IDs: s.IDs, Horizon: c.Ledger.Horizon.String(),
-		Entries: s.Entries, Duplicates: s.Duplicates, Refused: s.Refused, Rejected: s.Rejected, Late: s.Late,
+		Entries: s.Entries, Duplicates: s.Duplicates, Refused: s.Refused, Rejected: max(s.Rejected, a.rejected.Load()), Late: s.Late,
 		Ticks: s.Ticks, TicksSkipped: s.TicksSkipped, Samples: s.Samples, StoreErrors: s.SinkErrors, LogErrors: s.LogErrors,
 		Started: stamp(a.started),
 	}

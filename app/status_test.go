@@ -94,9 +94,10 @@ func TestStatus(t *testing.T) {
 		want                       []string
 	}{
 		{"p", "POST", "/api/v1/push", `{"id":"1","counters":[{"name":"a_total","add":1}]}`, 200, []string{`"accepted"`}},
+		{"p", "POST", "/api/v1/push", `{"service":"till","counters":[{"name":"a_total","add":1},{"name":"b_total","add":-1},{"name":"c_total","add":-1}]}`, 200, []string{`"partial"`}},
 		{"p", "GET", "/api/v1/arrivals", "", 200, []string{`"all":false`, `"id":"1"`, `"identity":"token:p"`}},
 		{"a", "GET", "/api/v1/arrivals", "", 200, []string{`"all":true`, `"id":"1"`}},
-		{"a", "GET", "/api/v1/status/ledger", "", 200, []string{`"intervalSeconds":30,`, `"series":1,`, `"entries":1,`, `"shards":256,`, `"queue":{"bytes":`}},
+		{"a", "GET", "/api/v1/status/ledger", "", 200, []string{`"intervalSeconds":30,`, `"series":2,`, `"entries":2,`, `"rejectedSeries":2,`, `"shards":256,`, `"queue":{"bytes":`}},
 		{"p", "GET", "/api/v1/status/ledger", "", 403, []string{"the scope query"}},
 		{"a", "GET", "/api/v1/status/viewer", "", 200, []string{`"identity":{"name":"token:a","id":"token:a","scopes":["query"]}`, `"perMillionSamples":0.09`}},
 	} {

@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -432,6 +433,8 @@ func TestRecord(t *testing.T) {
 			_, _ = io.WriteString(w, `{"status":"error","errorType":"bad_data","error":"no"}`)
 		case strings.HasSuffix(r.URL.Path, "/buildinfo"):
 			answering(`{"status":"success","data":{"version":"2.50.0","application":"Grafana Mimir"}}`)(w, r)
+		case strings.HasSuffix(r.URL.Path, "/flags"):
+			answering(`{"status":"success","data":{"query.lookback-delta":"1m30s"}}`)(w, r)
 		default:
 			answering(good)(w, r)
 		}
@@ -443,7 +446,7 @@ func TestRecord(t *testing.T) {
 	}
 	r := b.Record(t.Context())
 	if r.Kind != "mimir" || r.Version != "2.50.0" || r.Error != "" || !r.Can["query"] || !r.Can["query_exemplars"] || r.Can["metadata"] || r.Can["format_query"] ||
-		!r.Supports["at"] || r.Supports["anchored"] || !r.Supports["limit"] || r.Supports["stats"] || r.Supports["lookback_delta"] {
+		r.Lookback != 90 || !r.Supports["at"] || r.Supports["anchored"] || !r.Supports["limit"] || r.Supports["stats"] || r.Supports["lookback_delta"] {
 		t.Errorf("%+v", r)
 	}
 	n := len(u.seen())
@@ -453,6 +456,29 @@ func TestRecord(t *testing.T) {
 	broken, now = true, now.Add(time.Hour)
 	if r = b.Record(t.Context()); r.Error == "" || !r.Can["query"] || r.Kind != "mimir" {
 		t.Errorf("with the backend away: %+v", r)
+	}
+}
+
+// Who leaves before all is found out does not spoil it for the others.
+func TestRecordOfWhoLeft(t *testing.T) {
+	leave := make(chan func(), 1)
+	u := newUpstream(t, func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case cancel := <-leave:
+			cancel()
+		default:
+		}
+		answering(good)(w, r)
+	})
+	b, err := proxy.New(proxy.Options{Name: "up", URL: u.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	leave <- cancel
+	b.Record(ctx)
+	if r := b.Record(t.Context()); r.Error != "" || !r.Can["series"] || !r.Supports["at"] {
+		t.Errorf("%+v", r)
 	}
 }
 

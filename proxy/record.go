@@ -30,7 +30,9 @@ type Record struct {
 	// anchored and smoothed), at, negative_offset, native_histograms,
 	// lookback_delta, stats, limit.
 	Supports map[string]bool `json:"supports"`
-	Lookback float64         `json:"lookbackSeconds"` // the usual one; nothing tells it
+	// Lookback is for how long the language shows a sample, in seconds: what the
+	// server's flags say, or Prometheus's default, which few servers change.
+	Lookback float64 `json:"lookbackSeconds"`
 	Limits   struct {
 		AnswerBytes int64   `json:"answerBytes"`
 		Results     int     `json:"results"`
@@ -152,7 +154,8 @@ func (b *Backend) blank() Record {
 // find finds out what the backend can do. The error is why it could not.
 func (b *Backend) find(ctx context.Context) (Record, error) {
 	r := b.blank()
-	ctx, cancel := context.WithTimeout(ctx, recordTime)
+	// What is found out holds for all, so that it goes on if who asked first leaves.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTime)
 	defer cancel()
 	// The query decides whether there is a Prometheus at all.
 	if err := b.try(ctx, trial{path: "query", form: url.Values{"query": {"vector(1)"}}}); err != nil {
@@ -180,6 +183,9 @@ func (b *Backend) find(ctx context.Context) (Record, error) {
 	}
 	r.Kind, r.Version = b.identify(ctx)
 	r.Can["status/buildinfo"] = r.Version != ""
+	if look, told := b.lookback(ctx); told {
+		r.Lookback = look
+	}
 	return r, nil
 }
 
@@ -253,6 +259,20 @@ func (b *Backend) identify(ctx context.Context) (kind, version string) {
 		kind = "victoriametrics"
 	}
 	return kind, info.Data.Version
+}
+
+// lookback asks for the flag that says for how long a sample is shown. Of a
+// server's flags no other is looked at, and none goes on.
+//
+// Source: Prometheus, "HTTP API", Flags, and --query.lookback-delta.
+func (b *Backend) lookback(ctx context.Context) (seconds float64, told bool) {
+	var flags struct{ Data map[string]string }
+	body, err := b.get(ctx, "status/flags", nil)
+	if err != nil || json.Unmarshal(body, &flags) != nil {
+		return 0, false
+	}
+	d, err := time.ParseDuration(flags.Data["query.lookback-delta"]) // such as 1m30s
+	return d.Seconds(), err == nil && d > 0
 }
 
 func (b *Backend) hasTopQueries(ctx context.Context) bool {

@@ -43,6 +43,7 @@ func TestArrivals(t *testing.T) {
 	s := serve(push.Options{})
 	s.push(`{"id":"p1","service":"shop","counters":[{"name":"orders_total","add":1}],"histograms":[{"name":"latency_seconds","observe":[1]}]}`)
 	s.push(`{"id":"p2","counters":[{"name":"a","add":1},{"name":"b","add":-1}]}`)
+	s.push(`{"id":"p3","service":"till","counters":[{"name":"c","add":-1}]}`)
 	s.push(`{"counters":`)
 	s.push(`{"counters":`)
 	s.do("PUT", "/metrics/job/nightly", "ok 1\n", "Idempotency-Key: g1")
@@ -57,6 +58,7 @@ func TestArrivals(t *testing.T) {
 	want := `otlp failed id= times=1 series=0 source= 400 not OTLP's JSON: want a string at byte 1
 group failed id= times=1 series=0 source= 400 pushed metrics must not have timestamps:
 push failed id= times=2 series=0 source= 400 the body is not JSON: line 1, column 13:
+push rejected id=p3 times=1 series=0 source=till refused c{service="till"}
 push partial id=p2 times=1 series=1 source= a refused b
 remote_write accepted id= times=2 series=1 source= w2
 aggregate accepted id=a1 times=1 series=1 source=nightly runs

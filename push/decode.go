@@ -20,6 +20,7 @@ type Push struct {
 	Warnings []string
 
 	notice   func() string  // once it is written: a warning, or ""
+	service  string         // the body's
 	rejected int            // entries, by Decode
 	repeats  map[string]int // a series' text -> entries that were merged into it
 }
@@ -38,7 +39,7 @@ func (o Options) Decode(body []byte, now time.Time) (*Push, error) {
 		return nil, err
 	}
 	sum := sha256.Sum256(body)
-	c := collector{o: &o, now: now.UnixMilli(), push: &Push{Entries: len(d.entries)}}
+	c := collector{o: &o, now: now.UnixMilli(), push: &Push{Entries: len(d.entries), service: d.service}}
 	c.push.Batch = &narthex.Batch{ID: d.id, Digest: narthex.Digest(sum[:8]), Received: now}
 	c.collect(d.service, d.entries)
 	return c.push, nil

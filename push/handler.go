@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"narthex"
@@ -55,6 +56,9 @@ func (d *door) sign(r *http.Request, b *narthex.Batch) {
 // deliver writes a push to the sink and answers with the receipt.
 func (d *door) deliver(w http.ResponseWriter, r *http.Request, doorName string, p *Push) {
 	what := d.look(p.Batch.Series)
+	if what.source == "" { // of a push of which nothing is left
+		what.source = strings.Clone(message.Clip(p.service, maxExample))
+	}
 	if what.series > 0 {
 		if err := d.Sink.Write(r.Context(), p.Batch); err != nil {
 			d.refuse(w, r, doorName, err)

@@ -79,6 +79,15 @@ func (p *Push) Receipt() *Receipt {
 	return r
 }
 
+// Refusals returns how many rejections there were, those too that Rejected has no
+// room for.
+func (r *Receipt) Refusals() int {
+	if r == nil {
+		return 0
+	}
+	return r.refused
+}
+
 // clipped returns at most limit of the first rejections of a total, with texts
 // of a bounded length, and how many more there are.
 func clipped(first []narthex.Rejection, total, limit int) []narthex.Rejection {

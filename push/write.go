@@ -61,25 +61,25 @@ func (d *door) write(w http.ResponseWriter, r *http.Request) {
 	if len(req.Families) > 0 && d.Describe != nil {
 		d.Describe(req.Families)
 	}
-	d.keepWrite(b, what, unread)
-	d.answerWrite(w, version, req.Offered, b)
+	d.answerWrite(w, version, req.Offered, b, d.keepWrite(b, what, unread))
 }
 
 // keepWrite remembers a request: the last one of each sender, and the last one
 // with something refused, because they come every few seconds and have no
 // ids. unread is how many of the rejections are of series that could not be read.
-func (d *door) keepWrite(b *narthex.Batch, what brought, unread int) {
+func (d *door) keepWrite(b *narthex.Batch, what brought, unread int) *Receipt {
 	p := &Push{Batch: b, Entries: what.series + unread, rejected: unread}
 	r, id := p.Receipt(), "\x00write"
 	if len(r.Rejected) > 0 {
 		id += " refused"
 	}
 	d.keep(DoorRemoteWrite, id, b, what, r)
+	return r
 }
 
 // answerWrite says how much is stored, and what is not and why. An exemplar that
 // the store refuses is worth a 400 in 2.0 only, as with Prometheus.
-func (d *door) answerWrite(w http.ResponseWriter, version remotewrite.Version, offered remotewrite.Counts, b *narthex.Batch) {
+func (d *door) answerWrite(w http.ResponseWriter, version remotewrite.Version, offered remotewrite.Counts, b *narthex.Batch, r *Receipt) {
 	var c remotewrite.Counts
 	for i := range b.Series {
 		c.Add(&b.Series[i])
@@ -98,11 +98,11 @@ func (d *door) answerWrite(w http.ResponseWriter, version remotewrite.Version, o
 	}
 	if msg == "" {
 		w.WriteHeader(http.StatusNoContent)
-		d.Observe(http.StatusNoContent, nil)
+		d.Observe(http.StatusNoContent, r)
 		return
 	}
 	reply.Fail(w, http.StatusBadRequest, reply.Failure{ErrorType: badData, Error: msg, Rejected: clipped(b.Rejected, len(b.Rejected), maxToldWrite)})
-	d.Observe(http.StatusBadRequest, nil)
+	d.Observe(http.StatusBadRequest, r)
 }
 
 // maxToldWrite is how many rejections the answer lists.

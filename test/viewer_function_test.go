@@ -18,28 +18,26 @@ func TestViewerFunction(t *testing.T) {
 	t.Parallel()
 	zip := zipFile(t, "bootstrap-view")
 	t.Run("people", func(t *testing.T) { viewerFunctionPeople(t, zip) })
+	t.Run("browser", func(t *testing.T) { viewerFunctionBrowser(t, zip) })
 	t.Run("settings", func(t *testing.T) { viewerFunctionSettings(t, zip) })
 }
 
-// People sign in and read another Prometheus, and any instance knows them.
-func viewerFunctionPeople(t *testing.T, zip string) {
-	upstream := startPrometheus(t, "scrape_configs: []\n").base
-	p := newProvider(t)
-	token, element := makeToken(t, "--name", "grafana", "--scope", "query")
+// startView runs the function over another Prometheus, which it calls prom, behind
+// a sign-in at a provider.
+func startView(t *testing.T, zip, upstream string, p *provider, tokens string) *emulator.Function {
+	t.Helper()
 	config := fmt.Sprintf(`
 query: {url: %q, name: prom}
 auth:
-  tokens:
-%s
-  oidc: [{issuer: %[3]q, audience: %[4]q, claims: {groups: engineering}, name_claim: email, scopes: [query]}]
+%s  oidc: [{issuer: %[3]q, audience: %[4]q, claims: {groups: engineering}, name_claim: email, scopes: [query]}]
 viewer:
   sign_in: {issuer: %[3]q, client_id: %[4]q, client_secret: "${SECRET}", scopes: [email, groups], keys: ["${SESSION_KEY}"]}
-`, upstream, element, p.Issuer(), p.ClientID)
+`, upstream, tokens, p.Issuer(), p.ClientID)
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer log.Close()
+	t.Cleanup(func() { log.Close() })
 	f, err := emulator.Start(emulator.Options{
 		Code: zip, Name: "narthex-view",
 		Memory: 512, Timeout: 20 * time.Second, Log: log,
@@ -48,12 +46,34 @@ viewer:
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	defer func() {
+	t.Cleanup(func() {
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
 		if text, err := os.ReadFile(log.Name()); err == nil && t.Failed() {
 			t.Logf("the function said:\n%s", text)
 		}
-	}()
+	})
+	return f
+}
+
+// A browser sees through the function what is stored in another Prometheus: it
+// signs in, reads, and signs out.
+func viewerFunctionBrowser(t *testing.T, zip string) {
+	upstream := startPrometheus(t, "scrape_configs: []\n").base
+	pushes := newServer(t, "scrape_interval: 1s\nremote_write: [{url: "+upstream+"/api/v1/write}]\n")
+	f := startView(t, zip, upstream, newProvider(t), "")
+	site := httptest.NewTLSServer(f.Front(emulator.Front{Kind: emulator.FunctionURL}))
+	defer site.Close()
+	browser(t, "e2e/function.mjs", site.URL+"/", pushes.url()+"/", screenshots(t))
+}
+
+// People sign in and read another Prometheus, and any instance knows them.
+func viewerFunctionPeople(t *testing.T, zip string) {
+	upstream := startPrometheus(t, "scrape_configs: []\n").base
+	p := newProvider(t)
+	token, element := makeToken(t, "--name", "grafana", "--scope", "query")
+	f := startView(t, zip, upstream, p, "  tokens:\n"+element+"\n")
 	for name, kind := range map[string]emulator.FrontKind{"a function URL": emulator.FunctionURL, "an HTTP API": emulator.HTTPAPI} {
 		t.Run(name, func(t *testing.T) {
 			site := httptest.NewTLSServer(f.Front(emulator.Front{Kind: kind}))

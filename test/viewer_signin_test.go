@@ -10,7 +10,6 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -286,20 +285,14 @@ func TestSignInConfiguration(t *testing.T) {
 }
 
 // The same in a real browser: the cookies are taken and kept from scripts, the
-// policy allows what the page does, and another origin gets nothing.
+// policy allows what the page does, another origin gets nothing, a session that
+// ends leads back to where one was, and who may not come in reads why.
 func TestSignInWithABrowser(t *testing.T) {
-	npmInstall(t, "../web")
 	p := newProvider(t)
 	external, to := behind(t, "/watch", true)
 	s := newServer(t, "scrape_interval: 1s\n"+signInConfig(p, external))
 	to(s.url())
-	out := os.Getenv("NARTHEX_SCREENSHOTS")
-	if out == "" {
-		out = t.TempDir()
-	}
-	cmd := exec.CommandContext(t.Context(), "node", "e2e/signin.mjs", external+"/", out)
-	cmd.Dir = "../web"
-	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("node e2e/signin.mjs: %v\n%s", err, text)
-	}
+	browser(t, "e2e/signin.mjs", external+"/", screenshots(t))
+	p.QueueUser(&mockoidc.MockUser{Subject: "1", Email: "ci@example.com", Groups: []string{"pushers"}})
+	browser(t, "e2e/signin.mjs", external+"/", screenshots(t), "forbidden")
 }

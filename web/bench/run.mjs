@@ -1,59 +1,35 @@
-// Measures the committed build in Chromium over invented answers, so that the
-// browser's work alone is seen: first paint and scrolling of a list of 10,000
-// metrics, and a graph of 100 series of 11,000 points.
+// Measures the page in Chromium over a real store, filled through the doors:
+// 10,000 metrics, and a graph of 100 series of 11,000 points each; beside
+// Prometheus's own page and vmui, where they can be had, over the same store.
 //
 //	node bench/run.mjs
 //
-// Figures are of this machine: compare them with others of the same run.
-import { createReadStream, existsSync } from "node:fs";
-import { createServer } from "node:http";
-import { extname, join } from "node:path";
+// The sides take turns, ROUNDS times (3). NARTHEX names the program (built if it
+// is not set), NARTHEX_BENCH_JSON a file for the figures: a JSON array of {name,
+// unit, side, values}. Figures are of this machine: compare those of one run.
+import { writeFileSync } from "node:fs";
 import { chromium } from "playwright-core";
+import { fill, metrics, points, series, step } from "./data.mjs";
+import { narthex, prometheusPage, stopAll, vmui } from "./sides.mjs";
 
-const dist = new URL("../../viewer/dist/", import.meta.url).pathname;
-const kinds = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css" };
-const metrics = 10_000;
-const series = 100;
-const points = 11_000;
-const names = Array.from({ length: metrics }, (_, i) => `service_${String(i % 40).padStart(2, "0")}_metric_${String(i).padStart(5, "0")}_total`);
+const rounds = Math.max(3, Number(process.env["ROUNDS"] ?? 3));
+const patience = 20_000; // what takes longer is given up
+const ends = Date.now() + 165_000; // a peer that takes too long is not tried again
+const results = new Map();
 
-const success = (data) => JSON.stringify({ status: "success", data });
-
-function matrix(q) {
-  const [start, end, step] = ["start", "end", "step"].map((k) => Number(q.get(k)));
-  const n = Math.round((end - start) / step) + 1;
-  return { resultType: "matrix", result: Array.from({ length: series }, (_, s) => ({ metric: { __name__: "wave", series: String(s) }, values: Array.from({ length: n }, (_, i) => [start + i * step, String(s + Math.sin((i + s * 40) / 90))]) })) };
+function note(side, name, unit, value) {
+  const key = `${name} ${side}`;
+  const r = results.get(key) ?? { name, unit, side, values: [] };
+  r.values.push(Math.round(value * 10) / 10);
+  results.set(key, r);
 }
-
-function answer(path, q) {
-  if (path.endsWith("label/__name__/values")) return q.get("match[]") === null ? names : [];
-  if (path.endsWith("query_range")) return q.get("query") === "wave" ? matrix(q) : { resultType: "matrix", result: [] };
-  if (path.endsWith("api/v1/query")) {
-    const asked = names.filter((n) => (q.get("query") ?? "").includes(n));
-    return { resultType: "vector", result: asked.flatMap((n) => ["count", "sum", "min", "max"].map((viewer_stat) => ({ metric: { __name__: n, viewer_stat }, value: [Date.now() / 1000, "3"] }))) };
-  }
-  return path.endsWith("metadata") ? {} : [];
-}
-
-const server = createServer((req, res) => {
-  const url = new URL(req.url, "http://localhost");
-  if (!url.pathname.startsWith("/api/")) {
-    const file = join(dist, url.pathname === "/" ? "index.html" : url.pathname);
-    if (!existsSync(file)) return res.writeHead(404).end();
-    res.writeHead(200, { "Content-Type": kinds[extname(file)] ?? "application/octet-stream" });
-    return createReadStream(file).pipe(res);
-  }
-  let body = "";
-  req.on("data", (c) => (body += c));
-  req.on("end", () => res.writeHead(200, { "Content-Type": "application/json" }).end(success(answer(url.pathname, req.method === "POST" ? new URLSearchParams(body) : url.searchParams))));
-});
 
 const median = (vs) => [...vs].sort((a, b) => a - b)[Math.floor(vs.length / 2)];
 
-// What sixty frames took while the page is scrolled, or the cursor is moved over a chart.
-const frames = (page, what) =>
-  page.evaluate(async (what) => {
-    const over = document.querySelector(".u-over");
+// What sixty frames took while something is done in each.
+const frames = (page, what, selector) =>
+  page.evaluate(async ([what, selector]) => {
+    const over = selector === undefined ? null : document.querySelector(selector);
     const took = [];
     let last = performance.now();
     for (let i = 0; i < 60; i++) {
@@ -69,7 +45,7 @@ const frames = (page, what) =>
     }
     took.sort((a, b) => a - b);
     return { median: took[30], worst: took[59] };
-  }, what);
+  }, [what, selector]);
 
 async function heap(page) {
   const cdp = await page.context().newCDPSession(page);
@@ -78,48 +54,104 @@ async function heap(page) {
   return (usedSize + backingStorageSize) / 2 ** 20; // objects, and the arrays of numbers beside them
 }
 
-await new Promise((r) => server.listen(0, "127.0.0.1", r));
-const base = `http://127.0.0.1:${server.address().port}/`;
-const browser = await chromium.launch({ executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--enable-precise-memory-info"] });
-const line = (what, v, unit) => console.log(`${what.padEnd(52)} ${v.toFixed(1).padStart(9)} ${unit}`);
-try {
-  const paints = [];
-  const lists = [];
-  for (let i = 0; i < 5; i++) {
-    const page = await browser.newPage();
-    const began = Date.now();
-    await page.goto(base);
-    await page.locator(".list-name").first().waitFor();
-    lists.push(Date.now() - began);
-    paints.push(await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? NaN));
-    await page.close();
+// The chart is drawn: what each side shows then.
+function sideOf(name, base, { start, end }) {
+  const seconds = end - start;
+  const iso = (s) => new Date(s * 1000).toISOString();
+  const minute = iso(end).slice(0, 16).replace("T", " ");
+  switch (name) {
+    case "narthex":
+      return { name, first: base, list: ".list-name", chart: `${base}#/query?q=wave&step=${step}s&from=${iso(start)}&to=${iso(end)}`, drawn: ".lines li", over: ".u-over" };
+    case "prometheus-ui":
+      return { name, first: base + "classic/graph", chart: `${base}classic/graph?g0.expr=wave&g0.tab=0&g0.range_input=${seconds}s&g0.step_input=${step}&g0.end_input=${encodeURIComponent(minute)}`, drawn: ".rickshaw_graph svg path", over: ".rickshaw_graph .detail" };
+    default:
+      return { name, first: base + "vmui/", chart: `${base}vmui/#/?g0.expr=wave&g0.range_input=${seconds}s&g0.end_input=${iso(end).slice(0, 19)}&g0.step_input=${step}s&g0.tab=0`, drawn: ".vm-legend-item", over: ".u-over" };
   }
-  line(`list of ${metrics} metrics: first paint (median of 5)`, median(paints), "ms");
-  line("  its first rows are there", median(lists), "ms");
+}
+
+async function firstPaint(browser, side) {
   const page = await browser.newPage();
-  await page.goto(base);
-  await page.locator(".list-name").first().waitFor();
-  const scrolling = await frames(page, "scroll");
-  line("  a frame while scrolling, median of 60", scrolling.median, "ms");
-  line("  the worst", scrolling.worst, "ms");
-  line("  rows in the page", await page.locator(".list tbody tr:not(.space)").count(), "");
-  line("  heap", await heap(page), "MiB");
+  const began = Date.now();
+  await page.goto(side.first);
+  if (side.list !== undefined) {
+    await page.locator(side.list).first().waitFor({ timeout: patience });
+    note(side.name, `first rows of ${metrics} metrics`, "ms", Date.now() - began);
+  }
+  await page.waitForFunction(() => performance.getEntriesByName("first-contentful-paint").length > 0, null, { timeout: patience });
+  note(side.name, "first paint", "ms", await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0].startTime));
+  if (side.list !== undefined) await listed(page, side);
+  await page.close();
+}
+
+async function listed(page, side) {
+  const f = await frames(page, "scroll");
+  note(side.name, "frame while scrolling the list", "ms", f.median);
+  note(side.name, "worst frame while scrolling the list", "ms", f.worst);
+  note(side.name, "heap with the list", "MiB", await heap(page));
   await page.locator("#filter").focus();
   const typed = Date.now();
   await page.locator("#filter").fill("metric_09999");
-  await page.locator("mark").first().waitFor();
-  line("  from typing to the filtered list", Date.now() - typed, "ms");
-  const graph = await browser.newPage();
-  const began = Date.now();
-  const seconds = (points - 1) * 15;
-  await graph.goto(`${base}#/query?q=wave&step=15s&from=2026-11-01T00:00:00Z&to=${new Date(Date.parse("2026-11-01T00:00:00Z") + seconds * 1000).toISOString()}`);
-  await graph.locator(".lines li").first().waitFor({ timeout: 120_000 });
-  line(`graph of ${series} series x ${points} points: drawn, answer included`, Date.now() - began, "ms");
-  const hovering = await frames(graph, "move");
-  line("  a frame while the cursor moves, median of 60", hovering.median, "ms");
-  line("  the worst", hovering.worst, "ms");
-  line("  heap", await heap(graph), "MiB");
-} finally {
-  await browser.close();
-  server.close();
+  await page.locator("mark").first().waitFor({ timeout: patience });
+  note(side.name, "from typing to the filtered list", "ms", Date.now() - typed);
 }
+
+async function chart(browser, side) {
+  const page = await browser.newPage();
+  await page.addInitScript(() => window.localStorage.setItem("SERIES_LIMITS", JSON.stringify({ value: { table: 100, chart: 200, code: 100 } }))); // vmui's
+  const began = Date.now();
+  await page.goto(side.chart);
+  await page.locator(side.drawn).first().waitFor({ timeout: patience });
+  await page.evaluate(() => new Promise((r) => requestAnimationFrame(() => setTimeout(r))));
+  const figure = `graph of ${series} series x ${points} points`;
+  note(side.name, `${figure}: drawn, answer included`, "ms", Date.now() - began);
+  const f = await frames(page, "move", side.over);
+  note(side.name, `${figure}: frame while the cursor moves`, "ms", f.median);
+  note(side.name, `${figure}: worst frame while the cursor moves`, "ms", f.worst);
+  note(side.name, `${figure}: heap`, "MiB", await heap(page));
+  if (process.env["SHOTS"] !== undefined) await page.screenshot({ path: `${process.env["SHOTS"]}/${side.name}.png` });
+  await page.close();
+}
+
+async function measure(browser, sides) {
+  const failed = new Set();
+  for (let round = 0; round < rounds; round++) {
+    for (const side of sides) {
+      if (failed.has(side.name) || (side.name !== "narthex" && Date.now() > ends)) continue;
+      try {
+        await firstPaint(browser, side);
+        await chart(browser, side);
+      } catch (e) {
+        if (side.name === "narthex") throw e;
+        failed.add(side.name);
+        console.log(`${side.name}: given up after ${patience / 1000} s: ${e.message.split("\n")[0]}`);
+      }
+    }
+  }
+}
+
+async function waitForMetrics(url) {
+  for (;;) {
+    const res = await fetch(`${url}api/v1/query?query=${encodeURIComponent('count({__name__=~"service_.+"})')}`);
+    if (Number((await res.json()).data.result[0]?.value[1]) >= metrics) return;
+    await new Promise((r) => setTimeout(r, 500));
+  }
+}
+
+let browser;
+try {
+  const url = await narthex();
+  const stretch = await fill(url);
+  const found = { narthex: url, "prometheus-ui": await prometheusPage(url), vmui: await vmui(url) };
+  await waitForMetrics(url); // their tick
+  for (const [name, at] of Object.entries(found)) if (at === undefined) console.log(`${name}: not found here, so it is not compared`);
+  if (found["prometheus-ui"] !== undefined) console.log("prometheus-ui is the classic page of the installed prometheus; the one of Prometheus 3 is not in its Go module, and on no registry");
+  browser = await chromium.launch({ executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--enable-precise-memory-info"] });
+  await measure(browser, Object.entries(found).filter(([, at]) => at !== undefined).map(([name, at]) => sideOf(name, at, stretch)));
+  const all = [...results.values()].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  for (const r of all) console.log(`${r.name.padEnd(72)} ${r.side.padEnd(14)} ${median(r.values).toFixed(1).padStart(9)} ${r.unit.padEnd(4)} ${r.values.length} rounds, ${Math.min(...r.values)} to ${Math.max(...r.values)}`);
+  if (process.env["NARTHEX_BENCH_JSON"] !== undefined) writeFileSync(process.env["NARTHEX_BENCH_JSON"], JSON.stringify(all) + "\n");
+} finally {
+  await browser?.close();
+  stopAll();
+}
+process.exit(0);

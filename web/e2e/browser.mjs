@@ -13,10 +13,10 @@ const flags = [
 export const patience = Number(process.env["PATIENCE_MS"] ?? 90_000);
 
 /** Starts the browser with one page, whose reader lives east of Greenwich. */
-export async function open(base, out) {
+export async function open(base, out, options = {}) {
   const browser = await chromium.launch({ executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", args: flags, timeout: patience });
   const context = await browser.newContext({
-    viewport: { width: 1280, height: 860 }, timezoneId: "Asia/Kolkata", locale: "en-GB", reducedMotion: "reduce", permissions: ["clipboard-read", "clipboard-write"],
+    viewport: { width: 1280, height: 860 }, timezoneId: "Asia/Kolkata", locale: "en-GB", reducedMotion: "reduce", permissions: ["clipboard-read", "clipboard-write"], ...options,
   });
   context.setDefaultTimeout(patience);
   const page = await context.newPage();
@@ -32,7 +32,8 @@ export async function open(base, out) {
   });
   page.on("request", (r) => {
     const u = new URL(r.url());
-    if (u.protocol !== "data:" && u.origin !== new URL(base).origin) seen.push(`a request left the origin: ${r.url()}`);
+    // A provider is asked by the sign-in itself, with a navigation.
+    if (u.protocol !== "data:" && !r.isNavigationRequest() && u.origin !== new URL(base).origin) seen.push(`a request left the origin: ${r.url()}`);
   });
   const shot = (name, fullPage = false) => page.screenshot({ path: join(out, `${name}.png`), fullPage });
   return {

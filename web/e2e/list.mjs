@@ -14,7 +14,7 @@ export async function empty(ctx) {
   try {
     await go("#/");
     await reads(page, "h1", "Nothing has arrived yet");
-    await reads(page, ".command:nth-of-type(1) code", `curl -d '{"counters":[{"name":"hello_total","labels":{"from":"me"},"add":1}]}' ${base}api/v1/push`);
+    await reads(page, ".command:nth-of-type(1) code", `curl -d '{"counters":[{"name":"hello_total","labels":{"from":"me"},"add":1}]}' ${base.replace(/backends\/[^/]+\/$/, "")}api/v1/push`);
     await reads(page, ".command:nth-of-type(2) code", "narthex push hello_total+=1");
     await look("empty");
     await pushFirst(ctx);
@@ -45,6 +45,13 @@ export async function filled({ page, go, look, names }) {
   await page.locator(".list-value").first().waitFor();
   await reads(page, "main [role=status]", /^\d+ metrics of the last 24 h$/);
   await look("list");
+}
+
+/** What somebody else has stored is listed, whatever is known of it. */
+export async function filledElsewhere({ page, go, look, names }) {
+  await go("#/?q=" + names.orders);
+  await reads(page, row(names.orders), new RegExp(`^${names.orders}( new)? .* 1 5 `));
+  await look("function-list");
 }
 
 /** The list is sorted by numbers, narrowed and grouped. */

@@ -7,7 +7,8 @@ import { evil, harmless, push } from "./data.mjs";
 
 const tile = (name) => `.tile:has(dt:text("${name}"))`;
 const lens = `figure:has([aria-label="Marks"])`;
-const captionSelector = `${lens} figcaption .caption`;
+/** Where the lens says what is stored and what was made of it. */
+export const lensCaption = `${lens} figcaption .caption`;
 
 /** A counter's numbers, chart, series and samples. */
 export async function counter({ page, go, look, base, names }) {
@@ -19,7 +20,7 @@ export async function counter({ page, go, look, base, names }) {
   await reads(page, tile("increase("), /^increase\(…\[15m\]\) [\d.]+ PromQL’s: extrapolated to the range’s edges$/);
   await reads(page, tile("Last sample"), /^Last sample (now|\d+ s ago) \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} UTC$/);
   const caption = /^[\d,]+ samples? stored · [\d,]+ points? drawn at step 15 s( · [\d,]+ carried by the 5 min lookback)?( · .*)?$/;
-  const text = await reads(page, captionSelector, caption);
+  const text = await reads(page, lensCaption, caption);
   same(await page.locator(`${lens} .chart`).getAttribute("aria-label"), `Values of ${names.orders}. ${text}.`, "the chart's name for a screen reader");
   await reads(page, ".figure-box:first-of-type figcaption", /^rate\(…\[5m\]\), an average/);
   await reads(page, "#series-title", "2 series");
@@ -33,7 +34,7 @@ export async function address({ page, go, names }) {
   await go(`#/metric/${names.orders}`);
   await page.getByRole("button", { name: "15m" }).click();
   await page.locator(".controls select").selectOption("5s");
-  await reads(page, captionSelector, /drawn at step 5 s/);
+  await reads(page, lensCaption, /drawn at step 5 s/);
   await page.locator(`.series tr:has-text("bern") [aria-label^=Choose]`).click();
   await reads(page, tile("Last value"), "Last value 7");
   const q = new URLSearchParams(new URL(page.url()).hash.split("?")[1]);
@@ -104,7 +105,7 @@ export async function histograms({ page, go, look, base, names }) {
     await reads(page, tile("Observations"), /^Observations 6/);
     await reads(page, ".figure-box:nth-of-type(1) figcaption", new RegExp(range));
     await reads(page, ".figure-box:nth-of-type(2) .legend", /^p50 [\d.]+ p90 [\d.]+ p99 [\d.]+$/);
-    await reads(page, captionSelector, /^\d+ samples? stored · /);
+    await reads(page, lensCaption, /^\d+ samples? stored · /);
   }
   await look("native-histogram");
   await go(`#/metric/${names.latency}?range=15m`);
@@ -147,10 +148,13 @@ export async function gauge({ page, go, look, names }) {
 
 /** Three samples were stored, whatever is drawn. */
 export async function threeUpdates(ctx) {
-  const { page, go, look, names } = ctx;
-  const times = await ctx.pushThreeUpdates(ctx);
+  await lensOnThree(ctx, await ctx.pushThreeUpdates(ctx));
+}
+
+/** The lens on three samples of these times. */
+export async function lensOnThree({ page, go, look, names }, times) {
   await go(`#/metric/${names.logins}?step=15s`);
-  await reads(page, captionSelector, "3 samples stored · 46 points drawn at step 15 s · 43 carried by the 5 min lookback");
+  await reads(page, lensCaption, "3 samples stored · 46 points drawn at step 15 s · 43 carried by the 5 min lookback");
   await reads(page, `${lens} .key`, "stored drawn, fresh carried hidden");
   const want = times.map((t) => new Date(t).toISOString().replace("T", " ").replace("Z", "")).reverse();
   same(await page.locator(".samples tbody td:first-child").allInnerTexts(), want, "the stored times, newest first");
@@ -164,12 +168,12 @@ export async function threeUpdates(ctx) {
   await page.getByRole("button", { name: "Draw stored samples only" }).click();
   await reads(page, ".chips", /stored samples only ×/);
   await go(`#/metric/${names.logins}?step=10m`);
-  await reads(page, captionSelector, "3 samples stored · 0 points drawn at step 10 min · 3 hidden: no step fell on them");
+  await reads(page, lensCaption, "3 samples stored · 0 points drawn at step 10 min · 3 hidden: no step fell on them");
   await look("three-updates-10m");
   await page.getByRole("button", { name: "Why flat / empty / jagged?" }).click();
   await reads(page, "[data-finding=hidden]", /^All 3 stored samples are hidden The step, 10 min, is longer than the 5 min that PromQL looks back/);
   await page.getByRole("button", { name: "Step 1 min shows all" }).click();
-  await reads(page, captionSelector, /^3 samples stored · \d+ points drawn at step 1 min · \d+ carried by the 5 min lookback$/);
+  await reads(page, lensCaption, /^3 samples stored · \d+ points drawn at step 1 min · \d+ carried by the 5 min lookback$/);
 }
 
 /** As in CVE-2026-40179: names and values are written by strangers. */

@@ -15,6 +15,7 @@ import * as list from "./list.mjs";
 import * as metric from "./metric.mjs";
 import * as others from "./others.mjs";
 import * as query from "./query.mjs";
+import { run } from "./steps.mjs";
 
 const [url = process.env["NARTHEX_URL"], out = "e2e-out"] = process.argv.slice(2);
 if (!url) {
@@ -51,27 +52,12 @@ const steps = [
 ];
 
 const only = new RegExp(process.env["E2E_ONLY"] ?? "");
-let failed = 0;
-let tried = 0;
+const chosen = steps.filter(([what, , special]) => only.test(what) && (special === undefined || only.source !== "(?:)"));
 const opened = await open(base, out).catch((e) => {
   console.error(`The browser does not start: ${e.message}`);
   process.exit(2);
 });
-const ctx = { ...opened, base, out, names: names(), pushThreeUpdates };
-for (const [what, run] of steps.filter(([what, , special]) => only.test(what) && (special === undefined || only.source !== "(?:)"))) {
-  tried++;
-  const start = Date.now();
-  try {
-    await run(ctx);
-    ctx.checkQuiet();
-    console.log(`ok    ${what} (${((Date.now() - start) / 1000).toFixed(1)} s)`);
-  } catch (e) {
-    failed++;
-    await ctx.shot(`failed-${failed}`).catch(() => undefined);
-    console.error(`FAIL  ${what}\n      ${String(e.message).replaceAll("\n", "\n      ")}`);
-    ctx.forget();
-  }
-}
+const failed = await run({ ...opened, base, out, names: names(), pushThreeUpdates }, chosen);
 await opened.close();
-console.log(failed === 0 ? `all ${tried} hold; screenshots in ${out}` : `${failed} of ${tried} do not hold; screenshots in ${out}`);
-process.exit(failed === 0 && tried > 0 ? 0 : 1);
+console.log(failed === 0 ? `all ${chosen.length} hold; screenshots in ${out}` : `${failed} of ${chosen.length} do not hold; screenshots in ${out}`);
+process.exit(failed === 0 && chosen.length > 0 ? 0 : 1);

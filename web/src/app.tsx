@@ -1,11 +1,13 @@
 import { useEffect } from "preact/hooks";
+import { addressOf, askBackend, backend } from "./api/backend";
+import { place } from "./api/place";
 import { askServer, server } from "./api/server";
 import { record, text } from "./api/read";
 import { signedOut } from "./api/client";
 import { shownText } from "./format/text";
 import { globalKeys } from "./keys";
 import { MetricsScreen } from "./metrics/screen";
-import { route, type Route, type Screen } from "./router";
+import { formatRoute, route, type Route, type Screen } from "./router";
 import { Help } from "./ui/help";
 import { lazy } from "./ui/lazy";
 import { Settings } from "./ui/settings";
@@ -28,9 +30,10 @@ export function App() {
   useEffect(() => {
     const abort = new AbortController();
     void askServer(abort.signal);
+    void askBackend();
     document.addEventListener("keydown", globalKeys);
     // Whoever looks at the list will look at a metric: its code comes meanwhile.
-    const t = setTimeout(() => MetricScreen.prefetch(), 1500);
+    const t = setTimeout(() => signedOut.peek() === "" && MetricScreen.prefetch(), 1500);
     return () => {
       abort.abort();
       clearTimeout(t);
@@ -56,6 +59,7 @@ export function App() {
           ))}
         </nav>
         <div class="bar-end">
+          <Backends />
           <Account />
           <Settings />
         </div>
@@ -68,14 +72,32 @@ export function App() {
   );
 }
 
+// What is looked at, where there is a choice. The place on the page is kept.
+function Backends() {
+  const { all, name } = backend.value;
+  if (all.length < 2) return null;
+  return (
+    <label class="select">
+      <span class="sr">Backend</span>
+      <select value={name} onChange={(e) => location.assign(addressOf(e.currentTarget.value))}>
+        {all.map((n) => (
+          <option key={n} value={n}>
+            {shownText(n)}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
 // Who looks, and the way out where there was a way in.
 function Account() {
   const { identity, signIn } = server.value;
-  if (identity === undefined) return null;
+  if (identity === undefined || signedOut.value !== "") return null;
   const leave = () => {
-    void fetch(new URL("-/signout", document.baseURI), { method: "POST", headers: { Accept: "application/json" } })
+    void fetch(place().root + "-/signout", { method: "POST", headers: { Accept: "application/json" } })
       .then(async (r) => text(record(record(await r.json())["data"])["next"]))
-      .then((next) => location.assign(/^https?:\/\//.test(next) ? next : new URL(".", document.baseURI)), () => location.reload());
+      .then((next) => location.assign(/^https?:\/\//.test(next) ? next : place().root), () => location.reload());
   };
   return (
     <>
@@ -89,13 +111,15 @@ function Account() {
   );
 }
 
+// The way in, and back to what was looked at.
 function SignIn() {
+  const to = `${place().root}${signedOut.value}?return_to=${encodeURIComponent(new URL(place().here).pathname + formatRoute(route.value))}`;
   return (
     <section class="empty">
       <h1>Please sign in</h1>
       <p>Your session is over, or there was none.</p>
       <p>
-        <a class="button button-main" href={new URL(signedOut.value, document.baseURI).href}>
+        <a class="button button-main" href={to}>
           Sign in
         </a>
       </p>

@@ -13,7 +13,7 @@ function answer(samples: readonly number[], grid: Grid, staleAt = Infinity): Sta
   const out: Stamp[] = [];
   for (let t = grid.start; t <= grid.end; t += grid.step) {
     const sample = samples.findLast((x) => x <= t);
-    if (sample !== undefined && sample > t - lookback && t < staleAt) out.push({ t, sample });
+    if (sample !== undefined && sample > t - lookback.value && t < staleAt) out.push({ t, sample });
   }
   return out;
 }

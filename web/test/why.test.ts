@@ -11,7 +11,7 @@ function stampsFor(samples: readonly { t: number }[], grid: Grid, staleAt = Infi
   const out: Stamp[] = [];
   for (let t = grid.start; t <= grid.end; t += grid.step) {
     const sample = samples.findLast((x) => x.t <= t)?.t;
-    if (sample !== undefined && sample > t - lookback && t < staleAt) out.push({ t, sample });
+    if (sample !== undefined && sample > t - lookback.value && t < staleAt) out.push({ t, sample });
   }
   return out;
 }

@@ -1,4 +1,4 @@
-import { call } from "./client";
+import { callOwn } from "./client";
 import { list, number, record, text, time } from "./read";
 
 /** A series that was refused, and why. */
@@ -52,7 +52,7 @@ export interface LogReceipt {
 
 /** The last requests to push, those that need a look first. All says whether those of others are among them. */
 export async function readArrivals(limit: number, signal: AbortSignal): Promise<{ arrivals: Arrival[]; all: boolean }> {
-  const d = record(await call("arrivals", { limit }, signal));
+  const d = record(await callOwn("arrivals", { limit }, signal));
   return { arrivals: list(d["arrivals"]).map(arrivalOf), all: d["all"] !== false };
 }
 
@@ -72,7 +72,7 @@ function arrivalOf(v: unknown): Arrival {
 
 /** The last log objects, the newest first. */
 export async function readLogs(signal: AbortSignal): Promise<LogReceipt[]> {
-  return list(await call("status/logs", {}, signal)).map((v) => {
+  return list(await callOwn("status/logs", {}, signal)).map((v) => {
     const r = record(v);
     const report = record(r["report"]);
     return {
@@ -107,7 +107,7 @@ export interface Ledger {
 
 /** Asks for the ledger's state. Times are in ms. */
 export async function readLedger(signal: AbortSignal): Promise<Ledger> {
-  const d = record(await call("status/ledger", {}, signal));
+  const d = record(await callOwn("status/ledger", {}, signal));
   const n = (name: string) => number(d[name]);
   return {
     error: text(d["error"]), interval: n("intervalSeconds") * 1000, lastTick: time(d["lastTick"]), lag: n("lagSeconds") * 1000,
@@ -134,7 +134,7 @@ export interface Destination {
 
 /** The health of each destination. */
 export async function readDestinations(signal: AbortSignal): Promise<Destination[]> {
-  return list(record(await call("status/destinations", {}, signal))["destinations"]).map((v) => {
+  return list(record(await callOwn("status/destinations", {}, signal))["destinations"]).map((v) => {
     const r = record(v);
     return {
       name: text(r["name"]), url: text(r["url"]), health: text(r["health"]), error: text(r["error"]), since: time(r["since"]), taken: time(r["taken"]),
@@ -166,7 +166,7 @@ export async function readCosts(signal: AbortSignal): Promise<DestinationCost[]>
     const r = record(v);
     return { source: text(r["source"]), samples: number(r["samples"]), samplesDay: number(r["samplesPerDay"]), month: number(r["costPerMonth"]) };
   };
-  return list(record(await call("status/cost", {}, signal))["destinations"]).map((v) => {
+  return list(record(await callOwn("status/cost", {}, signal))["destinations"]).map((v) => {
     const r = record(v);
     return { destination: text(r["destination"]), window: number(r["windowSeconds"]) * 1000, total: cost(r["total"]), sources: list(r["sources"]).map(cost) };
   });
@@ -197,7 +197,7 @@ export interface Suspect {
 
 /** Who uses how much, and labels whose values look like ids. */
 export async function readLimits(signal: AbortSignal): Promise<{ usages: Usage[]; suspects: Suspect[] }> {
-  const d = record(await call("status/limits", {}, signal));
+  const d = record(await callOwn("status/limits", {}, signal));
   const usage = (v: unknown): Usage => {
     const r = record(v);
     return {

@@ -1,4 +1,5 @@
 import { signal as reactive } from "@preact/signals";
+import { place } from "./place";
 
 /** Where to sign in, if the server says that one has to; "" as long as it does not. */
 export const signedOut = reactive("");
@@ -44,14 +45,22 @@ export async function call(path: string, params: Params, signal: AbortSignal): P
   return (await ask(path, params, signal)).data;
 }
 
-/** The same, with the warnings and the hints that come beside the data. A bare answer has no envelope. */
-export async function ask(path: string, params: Params, signal: AbortSignal, bare = false): Promise<Answer> {
+/** The same of narthex itself, whatever backend is looked at. A bare answer has no envelope. */
+export async function callOwn(path: string, params: Params, signal: AbortSignal, bare = false): Promise<unknown> {
+  return (await fetchForm(place().root, path, params, signal, bare)).data;
+}
+
+/** Like call, with the warnings and the hints that come beside the data. */
+export async function ask(path: string, params: Params, signal: AbortSignal): Promise<Answer> {
+  return fetchForm(place().here, path, params, signal, false);
+}
+
+async function fetchForm(base: string, path: string, params: Params, signal: AbortSignal, bare: boolean): Promise<Answer> {
   const form = new URLSearchParams();
   for (const [k, v] of Object.entries(params)) {
     if (v !== undefined) form.set(k, String(v));
   }
-  const url = new URL("api/v1/" + path, document.baseURI);
-  url.hash = "";
+  const url = new URL("api/v1/" + path, base);
   const init: RequestInit = {};
   if (form.toString().length > longest) {
     init.method = "POST";
@@ -62,10 +71,9 @@ export async function ask(path: string, params: Params, signal: AbortSignal, bar
   return fetchAnswer(url, init, signal, bare);
 }
 
-/** Posts an object as JSON and returns "data" of the answer. */
+/** Posts an object as JSON to narthex itself and returns "data" of the answer. */
 export async function send(path: string, body: object, signal: AbortSignal): Promise<unknown> {
-  const url = new URL("api/v1/" + path, document.baseURI);
-  url.hash = "";
+  const url = new URL("api/v1/" + path, place().root);
   return (await fetchAnswer(url, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } }, signal, false)).data;
 }
 

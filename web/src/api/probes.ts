@@ -1,4 +1,4 @@
-import { ask, call, send } from "./client";
+import { callOwn, send } from "./client";
 import { list, number, record, text, time } from "./read";
 
 /** A probe that was made here, with what it found out. */
@@ -34,8 +34,7 @@ export async function runProbe(target: string, module: string, hostname: string,
 
 /** The configured targets; the answer is Prometheus's service discovery, which has no envelope. */
 export async function readTargets(signal: AbortSignal): Promise<Target[]> {
-  const { data } = await ask("probe/targets", {}, signal, true);
-  return list(data).map((g) => {
+  return list(await callOwn("probe/targets", {}, signal, true)).map((g) => {
     const l = record(record(g)["labels"]);
     return { name: text(l["name"]), target: text(l["__param_target"]), module: text(l["__param_module"]), hostname: text(l["__param_hostname"]), region: text(l["region"]) };
   });
@@ -43,17 +42,17 @@ export async function readTargets(signal: AbortSignal): Promise<Target[]> {
 
 /** The modules that there are, by name. */
 export async function readModules(signal: AbortSignal): Promise<string[]> {
-  return list(await call("probe/modules", {}, signal)).map((m) => text(record(m)["name"]));
+  return list(await callOwn("probe/modules", {}, signal)).map((m) => text(record(m)["name"]));
 }
 
 /** The last probes that this program made of a target: the last one, and the last that failed. */
 export async function readResults(name: string, signal: AbortSignal): Promise<{ last: Report; failures: Report[] }[]> {
-  return list(await call("probe/results", { name }, signal)).map((r) => ({ last: reportOf(record(r)["last"]), failures: list(record(r)["failures"]).map(reportOf) }));
+  return list(await callOwn("probe/results", { name }, signal)).map((r) => ({ last: reportOf(record(r)["last"]), failures: list(record(r)["failures"]).map(reportOf) }));
 }
 
 /** One of those, with its log. */
 export async function readResult(id: number, signal: AbortSignal): Promise<Report> {
-  return reportOf(await call(`probe/results/${id}`, {}, signal));
+  return reportOf(await callOwn(`probe/results/${id}`, {}, signal));
 }
 
 function reportOf(v: unknown): Report {

@@ -1,6 +1,6 @@
 import { signal } from "@preact/signals";
 import type { Price } from "../format/money";
-import { call } from "./client";
+import { callOwn } from "./client";
 import { list, number, record, text } from "./read";
 
 /** What the server tells the page about itself. Of a bare Prometheus nothing is known. */
@@ -47,7 +47,7 @@ export function pollEvery(): number {
 /** Asks the server once. A server without the call is a bare Prometheus. */
 export async function askServer(signal: AbortSignal): Promise<void> {
   try {
-    server.value = { ...readServer(await call("status/viewer", {}, signal)), known: true };
+    server.value = { ...readServer(await callOwn("status/viewer", {}, signal)), known: true };
   } catch {
     if (!signal.aborted) server.value = { ...server.peek(), known: true };
   }

@@ -25,7 +25,7 @@ export function LedgerTiles({ ledger, destinations }: { ledger: Loaded<Ledger>; 
           {lag === undefined ? "none yet" : `${span(lag)} ago`}
         </Tile>
         <Tile name="Pushes" note={`${count(l.duplicates, "duplicate")}, ${formatNumber(l.refused)} refused`}>{formatNumber(l.entries)}</Tile>
-        <Tile name="Rejected series" bad={l.rejected > 0} note="since the start">{formatNumber(l.rejected)}</Tile>
+        <Tile name="Rejected series" bad={l.rejected > 0} note="at all doors, since the start">{formatNumber(l.rejected)}</Tile>
         <Tile name="Series kept" note={`of at most ${formatNumber(l.maxSeries)}; ${count(l.shards, "shard")} in ${count(l.states, "state")}`}>{formatNumber(l.series)}</Tile>
         <Tile name="Queue" note="acknowledged, beyond the checkpoint">{bytesOf(l.queue)}</Tile>
         <Tile name="Destinations" bad={down.length > 0} note={down.length > 0 ? `down: ${down.map((d) => d.name).join(", ")}` : "all take what they get"}>

@@ -142,7 +142,7 @@ function dots(pen: Pen, m: Marks): void {
     const y = pen.y(s.v);
     const hidden = s.t <= grid.end && !shown.has(s.t);
     if (hidden && !dense) {
-      cross(pen, x, y, m.faded ? ctx.fillStyle : theme.bad, grid.step > lookback);
+      cross(pen, x, y, m.faded ? ctx.fillStyle : theme.bad, grid.step > lookback.value);
       continue;
     }
     ctx.beginPath();

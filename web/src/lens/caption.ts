@@ -8,7 +8,7 @@ export function caption(l: Lens, step: number): string {
     `${count(l.stored, "sample")} stored`,
     `${count(l.drawn, "point")} drawn at step ${formatStep(step)}`,
   ];
-  if (l.drawn > 0) parts.push(`${formatNumber(l.carried)} carried by the ${formatStep(lookback)} lookback`);
+  if (l.drawn > 0) parts.push(`${formatNumber(l.carried)} carried by the ${formatStep(lookback.value)} lookback`);
   if (l.hidden > 0) parts.push(`${formatNumber(l.hidden)} hidden: no step fell on ${l.hidden === 1 ? "it" : "them"}`);
   if (l.waiting > 0) parts.push(`${formatNumber(l.waiting)} after the last step`);
   return parts.join(" · ");

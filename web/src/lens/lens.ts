@@ -1,7 +1,11 @@
+import { signal } from "@preact/signals";
 import type { Sample } from "../api/series";
 
-/** How long Prometheus goes on showing a sample: its default lookback, in ms. */
-export const lookback = 300_000;
+/** How long the backend goes on showing a sample, in ms: Prometheus's default until it is known better. */
+export const lookback = signal(300_000);
+
+/** The least window of a rate, ms: two samples of a counter that is repeated every two minutes are in it. */
+export const leastRate = 300_000;
 
 /** The steps of a range query, ms; every step is a multiple of step. */
 export interface Grid {
@@ -95,6 +99,6 @@ export function endedOf(lastSample: number | undefined, stamps: readonly Stamp[]
   if (lastSample === undefined) return undefined;
   const lastDrawn = stamps.findLast((s) => s.sample === lastSample)?.t ?? lastSample;
   const silent = Math.floor(lastDrawn / grid.step) * grid.step + grid.step;
-  if (silent > grid.end || silent - lastSample >= lookback) return undefined;
+  if (silent > grid.end || silent - lastSample >= lookback.value) return undefined;
   return { after: lastDrawn, by: silent };
 }

@@ -83,9 +83,9 @@ function hidden(q: Question): Finding | undefined {
   if (l.hidden === 0) return undefined;
   const step = showing(q);
   const shorter = step < q.grid.step;
-  const why = q.grid.step > lookback ? `The step, ${formatStep(q.grid.step)}, is longer than the ${formatStep(lookback)} that PromQL looks back: what is stored early between two steps is on neither.` : `Several samples lie between two steps, and a step shows only the newest.`;
+  const why = q.grid.step > lookback.value ? `The step, ${formatStep(q.grid.step)}, is longer than the ${formatStep(lookback.value)} that PromQL looks back: what is stored early between two steps is on neither.` : `Several samples lie between two steps, and a step shows only the newest.`;
   const fixes: Fix[] = shorter ? [{ label: `Step ${formatStep(step)} shows all`, patch: { step: duration(step) } }] : [];
-  if (q.grid.step > lookback) fixes.push({ label: `Query the last of each ${formatStep(q.grid.step)}`, query: `last_over_time(${sel(q)}[${duration(q.grid.step)}])` });
+  if (q.grid.step > lookback.value) fixes.push({ label: `Query the last of each ${formatStep(q.grid.step)}`, query: `last_over_time(${sel(q)}[${duration(q.grid.step)}])` });
   return { id: "hidden", title: l.drawn === 0 ? `All ${count(l.hidden, "stored sample")} are hidden` : `${formatNumber(l.hidden)} of ${count(l.stored, "stored sample")} are hidden`, evidence: why, fixes };
 }
 
@@ -97,7 +97,7 @@ function carried(q: Question): Finding | undefined {
   return {
     id: "carried",
     title: `${formatNumber(l.carried)} of ${count(l.drawn, "point")} repeat a stored sample`,
-    evidence: `PromQL shows a sample again at each step for up to ${formatStep(lookback)}, until a newer one comes. Nobody sent these points.${often}`,
+    evidence: `PromQL shows a sample again at each step for up to ${formatStep(lookback.value)}, until a newer one comes. Nobody sent these points.${often}`,
     fixes: [
       { label: "Draw stored samples only", patch: { carried: "off" } },
       { label: "Query without carrying", query: `last_over_time(${sel(q)}[${duration(q.grid.step)}])` },
@@ -111,7 +111,7 @@ function gaps(q: Question): Finding | undefined {
   for (const s of q.series) {
     for (let i = 1; i < s.stored.length; i++) {
       const d = (s.stored[i]?.t ?? 0) - (s.stored[i - 1]?.t ?? 0);
-      if (d > lookback + q.grid.step) {
+      if (d > lookback.value + q.grid.step) {
         n++;
         longest = Math.max(longest, d);
       }
@@ -119,7 +119,7 @@ function gaps(q: Question): Finding | undefined {
   }
   if (n === 0) return undefined;
   const window = Math.min(wider(longest), 86_400_000);
-  return { id: "gaps", title: `${count(n, "gap")} in the line`, evidence: `Between samples were up to ${about(longest)}, and PromQL forgets one after ${formatStep(lookback)}. The samples are there; the line between them is not.`, fixes: [{ label: "Query across the gaps", query: `last_over_time(${sel(q)}[${duration(window)}])` }] };
+  return { id: "gaps", title: `${count(n, "gap")} in the line`, evidence: `Between samples were up to ${about(longest)}, and PromQL forgets one after ${formatStep(lookback.value)}. The samples are there; the line between them is not.`, fixes: [{ label: "Query across the gaps", query: `last_over_time(${sel(q)}[${duration(window)}])` }] };
 }
 
 function flat(q: Question): Finding | undefined {
@@ -178,7 +178,7 @@ function ended(q: Question): Finding | undefined {
 
 // The longest usual step at which each stored sample has a step of its own.
 function showing(q: Question): number {
-  let least = lookback;
+  let least = lookback.value;
   for (const s of q.series) {
     for (let i = 1; i < s.stored.length; i++) least = Math.min(least, (s.stored[i]?.t ?? 0) - (s.stored[i - 1]?.t ?? 0));
   }

@@ -1,3 +1,4 @@
+import { place } from "../api/place";
 import { canCopy, download, useCopy } from "../ui/copy";
 import { Popover } from "../ui/popover";
 import { selector } from "../promql";
@@ -14,7 +15,7 @@ export function CopyAs({ family, data, view, shown }: { family: Family; data: Me
   const { copied, copy } = useCopy();
   const name = lensName(family);
   const expression = expressionOf(family, view.where, view.by, data.rateWindow);
-  const base = new URL(".", document.baseURI).href;
+  const base = place().here;
   const test = data.groups === undefined && !data.partial ? promtoolTest(name, shown) : undefined;
   const file = name.replace(/[^a-zA-Z0-9_.-]/g, "_");
   return (

@@ -2,7 +2,7 @@ import { instant, range as rangeQuery } from "../api/prom";
 import type { Sample, Series } from "../api/series";
 import { present } from "../clock";
 import { exactIncrease } from "../lens/increase";
-import { endedOf, lensOf, lookback, stampsOf, type Grid } from "../lens/lens";
+import { endedOf, leastRate, lensOf, stampsOf, type Grid } from "../lens/lens";
 import { cumulative } from "../lens/kind";
 import type { Family } from "../metrics/family";
 import { duration, formatLabels, grouping, selector, seriesSelector, type Matcher } from "../promql";
@@ -38,7 +38,7 @@ export async function load(ask: Ask, signal: AbortSignal): Promise<MetricData> {
   const { grid, end } = gridOf(ask.span, ask.step, present());
   const name = lensName(ask.family);
   const all = selector(name, ask.where);
-  const rateWindow = Math.max(lookback, 4 * ask.step);
+  const rateWindow = Math.max(leastRate, 4 * ask.step);
   const grouped = ask.by.length > 0;
   const [listed, shape, groups] = await Promise.all([
     list(all, grid, end, signal),

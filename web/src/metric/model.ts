@@ -1,4 +1,5 @@
 import { signal } from "@preact/signals";
+import { backendKnown } from "../api/backend";
 import { instant, labelValues, metadata, type Meta } from "../api/prom";
 import { isAbort, messageOf } from "../api/client";
 import { pollEvery } from "../api/server";
@@ -72,6 +73,7 @@ export class MetricModel {
     if (this.#ask === undefined) return;
     this.busy.value = true;
     try {
+      await backendKnown(); // the lens rests on its lookback
       let family = await this.#describe(signal);
       let data = await load({ ...this.#ask, family }, signal);
       if (family.type === "unknown" && data.series.some((s) => s.stored.some((x) => x.buckets !== undefined))) {

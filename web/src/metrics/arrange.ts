@@ -32,7 +32,7 @@ export function depthOf(o: Order, state: string): Depth | undefined {
 
 /** A family's state at a time: new since an hour, silent for longer than the lookback, or neither. */
 export function stateOf(s: Stats | undefined, now: number): "new" | "silent" | undefined {
-  if (s?.last !== undefined && now - s.last > lookback) return "silent";
+  if (s?.last !== undefined && now - s.last > lookback.value) return "silent";
   return s?.day?.fresh === true ? "new" : undefined;
 }
 

@@ -1,5 +1,7 @@
 import { server } from "../api/server";
 import { count, formatNumber } from "../format/number";
+import { formatStep } from "../format/time";
+import { lookback } from "../lens/lens";
 import { patched, replaceRoute, type Patch, type Route } from "../router";
 import type { Family } from "./family";
 
@@ -45,7 +47,7 @@ export function Head(p: { route: Route; now: Narrowing; families: readonly Famil
           <select value={p.now.state} onChange={(e) => set({ state: e.currentTarget.value })}>
             <option value="">all</option>
             <option value="new">new since an hour</option>
-            <option value="silent">silent for 5 min or more</option>
+            <option value="silent">silent for {formatStep(lookback.value)} or more</option>
           </select>
         </label>
         <label class="select">

@@ -89,7 +89,7 @@ function Cost({ day }: { day: Day }) {
 
 function Last({ s }: { s: Stats }) {
   if (s.last === undefined) return <span class="dim">{s.error === undefined ? "in the last day" : "–"}</span>;
-  const silent = now.value - s.last > lookback;
+  const silent = now.value - s.last > lookback.value;
   return (
     <time dateTime={new Date(s.last).toISOString()} title={`${utc(s.last)} UTC\n${local(s.last)} here`} class={silent ? "idle" : "live"}>
       {silent && <span class="sr">silent, </span>}

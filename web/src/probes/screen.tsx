@@ -1,5 +1,6 @@
 import "../styles/probes.css";
 import { useEffect, useState } from "preact/hooks";
+import { server } from "../api/server";
 import type { Route } from "../router";
 import { count } from "../format/number";
 import { Command } from "../ui/command";
@@ -60,6 +61,14 @@ function summary(rows: readonly Row[]): string {
 }
 
 function Empty() {
+  if (server.value.known && !server.value.has.push) {
+    return (
+      <section class="empty">
+        <h2>No probe is stored here</h2>
+        <p>Targets that a narthex probes show up once it writes their results to this Prometheus. This page probes nothing itself.</p>
+      </section>
+    );
+  }
   return (
     <section class="empty">
       <h2>Nothing is probed yet</h2>

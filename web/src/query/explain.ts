@@ -1,7 +1,7 @@
 import { list, number, record, text } from "../api/read";
 import { count, formatNumber } from "../format/number";
 import { formatStep } from "../format/time";
-import { lookback, type Grid } from "../lens/lens";
+import { leastRate, lookback, type Grid } from "../lens/lens";
 import { duration, nameSelector, quote } from "../promql";
 
 /** A selector in an expression. */
@@ -61,14 +61,14 @@ export function hints(query: string, found: readonly Leaf[], typeOf: (name: stri
       out.push({ text: `${l.name} is a gauge: ${l.within}() takes each fall for a reset. ${better}() is meant for gauges.`, fix: { label: `Use ${better}`, query: query.replaceAll(`${l.within}(`, `${better}(`) } });
     }
     if (l.range === undefined && type === "counter" && l.within === "" && query.trim() === l.selector) {
-      out.push({ text: `${l.name} is a counter: its total only says something by its growth.`, fix: { label: "Show the rate", query: `rate(${query.trim()}[${duration(Math.max(lookback, 4 * grid.step))}])` } });
+      out.push({ text: `${l.name} is a counter: its total only says something by its growth.`, fix: { label: "Show the rate", query: `rate(${query.trim()}[${duration(Math.max(leastRate, 4 * grid.step))}])` } });
     }
     if (l.range !== undefined && l.range < grid.step && rates.includes(l.within)) {
       out.push({ text: `Each step is ${formatStep(grid.step)}, and ${l.within}() looks at ${formatStep(l.range)} of it: what happens between is on no step.`, fix: { label: `Look at ${formatStep(grid.step)}`, query: query.replaceAll(`[${duration(l.range)}]`, `[${duration(grid.step)}]`) } });
     }
   }
-  if (grid.step > lookback && found.some((l) => l.range === undefined)) {
-    out.push({ text: `The step, ${formatStep(grid.step)}, is longer than the ${formatStep(lookback)} that PromQL looks back: samples may be on no step at all.` });
+  if (grid.step > lookback.value && found.some((l) => l.range === undefined)) {
+    out.push({ text: `The step, ${formatStep(grid.step)}, is longer than the ${formatStep(lookback.value)} that PromQL looks back: samples may be on no step at all.` });
   }
   return out;
 }
@@ -76,7 +76,7 @@ export function hints(query: string, found: readonly Leaf[], typeOf: (name: stri
 /** How a range query was evaluated, in a sentence. */
 export function stepsSentence(grid: Grid): string {
   const n = Math.round((grid.end - grid.start) / grid.step) + 1;
-  return `${count(n, "step")}, one each ${formatStep(grid.step)}; each shows the newest sample that is not older than ${formatStep(lookback)}`;
+  return `${count(n, "step")}, one each ${formatStep(grid.step)}; each shows the newest sample that is not older than ${formatStep(lookback.value)}`;
 }
 
 /** What reading samples comes to, if it is done every so often (ms) for a month. */

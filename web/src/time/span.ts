@@ -1,4 +1,4 @@
-import { gridFor, type Grid } from "../lens/lens";
+import { gridFor, lookback, type Grid } from "../lens/lens";
 import { duration, parseDuration } from "../promql";
 import { param, type Patch, type Route } from "../router";
 
@@ -59,13 +59,13 @@ const nice = [1, 2, 5, 10, 15, 30, 60, 120, 300].map((s) => s * 1000);
 
 /**
  * The step for a length of time. No automatic step is longer than Prometheus's
- * lookback (5 min): with a longer one, samples that were stored would fall
+ * lookback: with a longer one, samples that were stored would fall
  * between the steps. Only where that makes too many points it is.
  */
 export function stepFor(ms: number, asked: string): Steps {
   const least = Math.ceil(ms / (maxPoints - 1) / 1000) * 1000;
   const floor = ms >= 15 * minute ? 15_000 : ms >= 5 * minute ? 5000 : 1000;
-  const auto = Math.max(least, floor, nice.find((s) => s >= ms / 360) ?? 300_000);
+  const auto = Math.max(least, floor, Math.min(nice.find((s) => s >= ms / 360) ?? 300_000, lookback.value));
   const wanted = parseDuration(asked) ?? auto;
   return { step: Math.max(wanted, least), auto, clamped: wanted < least };
 }
