@@ -92,14 +92,14 @@ func NewEntry(b *narthex.Batch) (*Entry, error) {
 		if s.As == narthex.AsSample && b.Group == nil {
 			it.exemplars = s.Exemplars
 		} else {
-			it.family, it.unit, it.help = own.of(s.Family), own.of(s.Unit), own.of(s.Help)
+			it.family, it.unit, it.help = own.of(s.Family), own.of(message.Clip(s.Unit, maxHelp)), own.of(message.Clip(s.Help, maxHelp))
 		}
 		e.items = append(e.items, it)
 	}
 	return e, nil
 }
 
-// maxHelp is how many bytes of a help text, a unit or a family's name are kept.
+// maxHelp is how many bytes of a help text or a unit are kept.
 const maxHelp = 1 << 10
 
 // texts are the texts of an entry that the totals keep, each once. They are copies:
@@ -111,7 +111,6 @@ func (t texts) of(s string) string {
 	if s == "" {
 		return ""
 	}
-	s = message.Clip(s, maxHelp)
 	kept, known := t[s]
 	if !known {
 		kept = strings.Clone(s)
