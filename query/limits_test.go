@@ -158,6 +158,39 @@ func TestTimeouts(t *testing.T) {
 	wantError(t, 503, "timeout", "query timed out", code, body)
 }
 
+// Each selector goes through the whole index, so that there are not many of them;
+// and lists wait for each other as queries do.
+func TestManySelectors(t *testing.T) {
+	h := serve(options(fill(t)))
+	sets := func(n int) string { return strings.TrimPrefix(strings.Repeat("&match[]=up", n), "&") }
+	for _, path := range []string{"series", "labels"} {
+		if code, body := ask(h, "POST", "/api/v1/"+path, sets(100)); code != 200 {
+			t.Errorf("%s: %d %s", path, code, body)
+		}
+		code, body := ask(h, "POST", "/api/v1/"+path, sets(101))
+		wantError(t, 400, "bad_data", "the limit is 100", code, body)
+	}
+}
+
+func TestListsWait(t *testing.T) {
+	b := blocked{entered: make(chan struct{}, 100)}
+	h := serve(query.Options{Queryable: b, MaxConcurrent: 1})
+	ctx, cancel := context.WithCancel(context.Background())
+	codes := make(chan int, 2)
+	go func() {
+		code, _ := askWith(ctx, h, "/api/v1/series?match[]=up")
+		codes <- code
+	}()
+	<-b.entered // it has the only place
+	short, stop := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer stop()
+	if code, body := askWith(short, h, "/api/v1/labels"); code != 503 || len(b.entered) > 0 {
+		t.Errorf("a second list: %d %s, and %d more read", code, body, len(b.entered))
+	}
+	cancel()
+	<-codes
+}
+
 func TestCanceled(t *testing.T) {
 	b := blocked{entered: make(chan struct{}, 100)}
 	h := serve(query.Options{Queryable: b, MaxConcurrent: 1})

@@ -99,10 +99,17 @@ func limitParam(f url.Values) (int, error) {
 	return n, nil
 }
 
+// maxSelectors bounds the selectors of one request: each goes through the whole
+// index by itself, and a form has room for 50,000.
+const maxSelectors = 100
+
 // matcherSets reads the selectors match[]. One that matches everything is
 // refused.
 func (a *API) matcherSets(f url.Values) ([][]*labels.Matcher, error) {
 	given := f["match[]"]
+	if len(given) > maxSelectors {
+		return nil, badParam("match[]", fmt.Errorf("there are %d of them, the limit is %d", len(given), maxSelectors))
+	}
 	for _, s := range given {
 		if len(s) > syntax.MaxQuery {
 			return nil, badParam("match[]", fmt.Errorf("it has %d bytes, the limit is %d", len(s), syntax.MaxQuery))

@@ -47,6 +47,8 @@ type Options struct {
 
 	// Timeout bounds a query (2 min if 0), MaxSamples the samples it holds in
 	// memory (50 million if 0), MaxConcurrent how many run at once (20 if 0).
+	// The calls that list series, labels, values and exemplars have as many places
+	// of their own.
 	Timeout       time.Duration
 	MaxSamples    int
 	MaxConcurrent int
@@ -95,6 +97,7 @@ type API struct {
 	opts    Options
 	parser  parser.Parser
 	engine  *promql.Engine
+	lists   slots
 	started time.Time
 }
 
@@ -117,6 +120,7 @@ func New(o Options) *API {
 			NoStepSubqueryIntervalFn: func(int64) int64 { return subqueryStep.Milliseconds() },
 			Parser:                   p,
 		}),
+		lists:   make(slots, o.MaxConcurrent),
 		started: o.Now(),
 	}
 }
@@ -129,12 +133,12 @@ func (a *API) Mount(mux *http.ServeMux) {
 	}
 	form("query", a.instant)
 	form("query_range", a.queryRange)
-	form("query_exemplars", a.exemplars)
+	form("query_exemplars", a.seated(a.exemplars))
 	form("format_query", a.formatQuery)
 	form("parse_query", a.parseQuery)
-	form("labels", a.labelNames)
-	form("series", a.series)
-	read("label/{name}/values", a.labelValues)
+	form("labels", a.seated(a.labelNames))
+	form("series", a.seated(a.series))
+	read("label/{name}/values", a.seated(a.labelValues))
 	read("metadata", a.metadata)
 	read("status/buildinfo", a.buildInfo)
 	read("status/runtimeinfo", a.runtimeInfo)
@@ -142,6 +146,17 @@ func (a *API) Mount(mux *http.ServeMux) {
 	// narthex evaluates no rules; clients ask nevertheless.
 	read("rules", fixed(map[string]any{"groups": []any{}}))
 	read("alerts", fixed(map[string]any{"alerts": []any{}}))
+}
+
+// seated answers once there is a place for it, or the request's time is up.
+func (a *API) seated(h handler) handler {
+	return func(r *http.Request) (answer, error) {
+		if _, err := a.lists.Insert(r.Context(), ""); err != nil {
+			return answer{}, err
+		}
+		defer a.lists.Delete(0)
+		return h(r)
+	}
 }
 
 // slots lets as many queries run at once as it has room for. It is a
