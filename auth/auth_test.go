@@ -244,3 +244,28 @@ func TestScopes(t *testing.T) {
 		t.Errorf("%s, %s", auth.All, auth.Scopes(0))
 	}
 }
+
+// TestUnknownUser: the comparison for a user who is not known takes as long as that
+// for one who is, so that the time tells nobody who exists.
+func TestUnknownUser(t *testing.T) {
+	hashes := make(map[string]string)
+	for user, cost := range map[string]int{"a": 4, "b": 6, "c": 5} {
+		h, err := bcrypt.GenerateFromPassword([]byte("secret"), cost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hashes[user] = string(h)
+	}
+	if got := auth.Costliest(hashes); got != hashes["b"] {
+		t.Errorf("compared with %q, want that of the highest cost", got)
+	}
+	a, err := auth.New(auth.Options{Passwords: func() map[string]string { return hashes }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest("GET", "/", nil)
+	r.SetBasicAuth("nobody", "secret") // which is right for the hash that it is compared with
+	if id, err := a.Identify(r); err == nil {
+		t.Errorf("an unknown user is %+v", id)
+	}
+}

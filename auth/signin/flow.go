@@ -33,10 +33,15 @@ type sentence string
 
 func (s sentence) Error() string { return string(s) }
 
-const (
-	forAttempt = "narthex sign-in"
-	forSession = "narthex session"
-)
+// forAttempt and forSession are what is sealed for: this provider's answers to this
+// client, and nothing that another narthex with the same key has sealed, nor this
+// one when it had another provider, whose claims say something else.
+func (s *SignIn) forAttempt() string { return s.purpose("narthex sign-in") }
+func (s *SignIn) forSession() string { return s.purpose("narthex session") }
+
+func (s *SignIn) purpose(what string) string {
+	return fmt.Sprintf("%s %q %q", what, s.o.Issuer, s.o.ClientID)
+}
 
 // begin is GET /-/signin: it sends the browser to the provider.
 func (s *SignIn) begin(w http.ResponseWriter, r *http.Request) {
@@ -49,7 +54,7 @@ func (s *SignIn) begin(w http.ResponseWriter, r *http.Request) {
 	}
 	a := attempt{State: random(), Nonce: random(), Verifier: random(), ReturnTo: s.local(r, r.URL.Query().Get("return_to")), Ends: s.o.Now().Add(signInTime).Unix()}
 	text, err := json.Marshal(a)
-	if err != nil || !s.pending.set(w, s.sealer.seal(forAttempt, text), signInTime) {
+	if err != nil || !s.pending.set(w, s.sealer.seal(s.forAttempt(), text), signInTime) {
 		s.Page(w, r, http.StatusBadRequest, "The sign-in could not be begun.")
 		return
 	}
@@ -137,7 +142,7 @@ func (s *SignIn) finish(w http.ResponseWriter, r *http.Request) {
 // attempt returns the sign-in that this browser has begun and the answer belongs
 // to.
 func (s *SignIn) attempt(r *http.Request, state string) (a attempt, err error) {
-	text, ok := s.sealer.open(forAttempt, s.pending.get(r))
+	text, ok := s.sealer.open(s.forAttempt(), s.pending.get(r))
 	if !ok || json.Unmarshal(text, &a) != nil {
 		return a, sentence("This browser has no sign-in under way here: cookies are off, it took longer than ten minutes, or it was finished already.")
 	}
@@ -224,7 +229,7 @@ func (s *SignIn) admit(w http.ResponseWriter, r *http.Request, p auth.Person) er
 	if err != nil {
 		return sentence("The session could not be made.")
 	}
-	sealed := s.sealer.seal(forSession, text)
+	sealed := s.sealer.seal(s.forSession(), text)
 	s.session.clear(w, r) // what an older one has more of parts
 	if !s.session.set(w, sealed, s.o.Lifetime) {
 		return sentence(fmt.Sprintf("What the identity provider says of you is too large for a cookie (%d bytes): have it send fewer claims or groups.", len(sealed)))

@@ -38,7 +38,7 @@ func (s *SignIn) newSession(p auth.Person) ([]byte, error) {
 
 // open returns the request's session, if it has one that holds.
 func (s *SignIn) open(r *http.Request) (x session, ok bool) {
-	text, ok := s.sealer.open(forSession, s.session.get(r))
+	text, ok := s.sealer.open(s.forSession(), s.session.get(r))
 	if !ok || json.Unmarshal(text, &x) != nil {
 		return x, false
 	}
