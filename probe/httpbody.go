@@ -21,6 +21,13 @@ import (
 // held is how much of a body is kept to be searched where body_size_limit is 0.
 const held = 64 << 20
 
+// largeBody is from how many bytes on a body that is searched is one of the few
+// large ones, of all probes, that are in memory at a time.
+const (
+	largeBody = 4 << 20
+	maxLarge  = 4
+)
+
 // check checks an answer and reads its body, once for everything that looks at it.
 func (h *httpProbe) check(ctx context.Context, resp *http.Response) {
 	h.log.Debug("received an answer", "status_code", resp.StatusCode, "proto", resp.Proto, "content_length", resp.ContentLength,
@@ -148,7 +155,16 @@ func (h *httpProbe) failBody(ctx context.Context, err error) {
 // CEL, which sees the same bytes.
 func (h *httpProbe) checkBody(ctx context.Context, body io.Reader) {
 	var buf bytes.Buffer
-	_, err := buf.ReadFrom(io.LimitReader(body, held+1))
+	_, err := buf.ReadFrom(io.LimitReader(body, largeBody))
+	if err == nil && buf.Len() == largeBody {
+		select {
+		case h.prober.large <- struct{}{}:
+			defer func() { <-h.prober.large }()
+			_, err = buf.ReadFrom(io.LimitReader(body, held+1-largeBody))
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	}
 	if err == nil && buf.Len() > held {
 		err = &http.MaxBytesError{Limit: held}
 	}

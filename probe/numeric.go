@@ -11,6 +11,9 @@ import (
 // it: one to four parts, each decimal, octal (0…) or hexadecimal (0x…), of which the
 // last one fills what is left. A dot at the end does not matter.
 func numeric(host string) (netip.Addr, bool) {
+	if addr, err := netip.ParseAddr(host); err == nil { // first: a zone may end in a dot
+		return addr.Unmap(), true
+	}
 	host = strings.TrimSuffix(host, ".")
 	if addr, err := netip.ParseAddr(host); err == nil {
 		return addr.Unmap(), true

@@ -66,6 +66,7 @@ type Prober struct {
 		of map[*SigV4]*aws.Session
 	}
 	denied func(values ...string) *stats.Counter
+	large  chan struct{} // has a place for each large body in memory
 }
 
 // New returns a prober. It does not touch the network. An error names the module
@@ -80,7 +81,7 @@ func New(o Options) (*Prober, error) {
 	if o.Getenv == nil {
 		o.Getenv = os.Getenv
 	}
-	p := &Prober{o: o, watch: newWatch(o.Guard, o.Getenv), resolvers: map[string]*resolver{}, cel: map[string]CELProgram{}}
+	p := &Prober{o: o, watch: newWatch(o.Guard, o.Getenv), resolvers: map[string]*resolver{}, cel: map[string]CELProgram{}, large: make(chan struct{}, maxLarge)}
 	p.Register(new(stats.Set))
 	if err := o.Features.refuse(o.Modules); err != nil {
 		return nil, err

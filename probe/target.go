@@ -29,25 +29,47 @@ func matchesAny(target string, allowed []string) bool {
 
 // matches reports whether a target fits a pattern. A star stands for any
 // characters within one part of an address, so that https://*.example.com/ does
-// not let https://evil.example/.example.com/ in; /* at the end for all below.
+// not let https://evil.example/.example.com/ in; /* at the end for all below. It
+// takes no more steps than the product of the target's length and the stars.
 func matches(target, pattern string) bool {
-	if prefix, all := strings.CutSuffix(pattern, "/*"); all && !strings.Contains(prefix, "*") {
-		return strings.HasPrefix(target, prefix+"/")
+	return (&matching{target: target, parts: strings.Split(pattern, "*")}).from(0, 0)
+}
+
+// matching is a target that is compared with a pattern, cut at its stars.
+type matching struct {
+	target string
+	parts  []string
+	// tried has, for each star, up to where it was let end in vain. It is asked for
+	// places that only rise, and whoever sends the target must not have each of
+	// them tried again for each place of the stars before.
+	tried []int
+}
+
+// from reports whether the target from at on is what the pattern is from its n-th
+// part on.
+func (m *matching) from(n, at int) bool {
+	part := m.parts[n]
+	if !strings.HasPrefix(m.target[at:], part) {
+		return false
 	}
-	first, rest, star := strings.Cut(pattern, "*")
-	target, found := strings.CutPrefix(target, first)
-	if !found || !star {
-		return found && target == ""
-	}
-	if rest == "" && strings.HasSuffix(first, "/") && strings.Count(first, "/") > 2 {
+	at += len(part)
+	switch {
+	case n == len(m.parts)-1:
+		return at == len(m.target)
+	case n == len(m.parts)-2 && m.parts[n+1] == "" && strings.HasSuffix(part, "/"):
 		return true
+	case n == len(m.tried):
+		m.tried = append(m.tried, -1)
 	}
-	for i := 0; ; i++ {
-		if matches(target[i:], rest) {
-			return true
-		}
-		if i == len(target) || strings.IndexByte(`/?#@:\`, target[i]) >= 0 {
+	if at <= m.tried[n] {
+		return false
+	}
+	for !m.from(n+1, at) {
+		if at == len(m.target) || strings.IndexByte(`/?#@:\`, m.target[at]) >= 0 {
+			m.tried[n] = at
 			return false
 		}
+		at++
 	}
+	return true
 }
