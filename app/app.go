@@ -6,6 +6,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/net/netutil"
 
 	"narthex"
 	"narthex/config"
@@ -50,7 +53,9 @@ type Options struct {
 	Probes probe.Features
 	// Access is who may come in; nil is everybody.
 	Access *Access
-	Logger *slog.Logger
+	// Connections is how many may be open at a time; 0 is 4,096. Those beyond wait.
+	Connections int
+	Logger      *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -137,6 +142,8 @@ func (a *App) Close() error {
 	return err
 }
 
+const maxConnections = 4096
+
 // Serve answers requests on ln and ticks until ctx ends. It then stops taking
 // requests, finishes those under way and returns; what it acknowledged is
 // durable with or without that.
@@ -152,6 +159,8 @@ func (a *App) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	failed := make(chan error, 1)
 	srv.TLSConfig = a.o.Access.TLS()
+	// Idle ones take memory and file descriptors, which the ledger's files need.
+	ln = netutil.LimitListener(ln, cmp.Or(a.o.Connections, maxConnections))
 	go func() {
 		if srv.TLSConfig != nil {
 			failed <- srv.ServeTLS(ln, "", "")

@@ -100,24 +100,58 @@ func TestIsLoopback(t *testing.T) {
 	}
 }
 
-// A page of another origin can't have narthex probe, which a GET does.
-func TestProbesOfOtherOrigins(t *testing.T) {
+// A page of another origin can't have its visitor's browser probe, which a GET
+// does, nor query, which costs; a link to narthex that somebody follows is theirs.
+func TestRequestsOfOtherOrigins(t *testing.T) {
 	s := start(t, config.Default())
-	for site, want := range map[string]int{"cross-site": 403, "same-site": 403, "same-origin": 400, "none": 400, "": 400} {
-		r, err := http.NewRequest(http.MethodGet, s.URL+"/probe", nil) // without a target
+	ask := func(path, site, mode, dest string) int {
+		t.Helper()
+		r, err := http.NewRequest(http.MethodGet, s.URL+path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if site != "" {
-			r.Header.Set("Sec-Fetch-Site", site)
+		for name, value := range map[string]string{"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": dest} {
+			if value != "" {
+				r.Header.Set(name, value)
+			}
 		}
 		resp, err := http.DefaultClient.Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		if resp.StatusCode != want {
-			t.Errorf("Sec-Fetch-Site %q: %s, want %d", site, resp.Status, want)
+		return resp.StatusCode
+	}
+	for site, foreign := range map[string]bool{"cross-site": true, "same-site": true, "same-origin": false, "none": false, "": false} {
+		for _, x := range []struct {
+			path, mode, dest string
+			own, foreign     int
+		}{
+			{"/probe", "", "", 400, 403}, // without a target
+			{"/probe", "navigate", "document", 400, 403},
+			{"/api/v1/receipts", "no-cors", "image", 200, 403},
+			{"/api/v1/receipts", "cors", "empty", 200, 403},
+			{"/api/v1/receipts", "navigate", "iframe", 200, 403},
+			{"/api/v1/receipts", "navigate", "document", 200, 200},
+		} {
+			want := x.own
+			if foreign {
+				want = x.foreign
+			}
+			if got := ask(x.path, site, x.mode, x.dest); got != want {
+				t.Errorf("%s, Sec-Fetch-Site %q, mode %q, destination %q: %d, want %d", x.path, site, x.mode, x.dest, got, want)
+			}
+		}
+	}
+}
+
+// TestLongPaths: who may use a path is found out before who asks is known, so that
+// the longest one takes no time.
+func TestLongPaths(t *testing.T) {
+	for _, path := range []string{strings.Repeat("/backends/a", 5000), strings.Repeat("/backends/a", 2) + "/api/v1/query", "/backends/a"} {
+		r := httptest.NewRequest(http.MethodGet, path, nil)
+		if n := testing.AllocsPerRun(1, func() { app.Open(r) }); n > 10 {
+			t.Errorf("%.40s…: %v allocations", path, n)
 		}
 	}
 }

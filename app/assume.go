@@ -89,11 +89,13 @@ func (a *assumer) as(ctx context.Context, p auth.Person, arn string) http.RoundT
 	id, _ := auth.FromContext(ctx)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	key := bearerKey{id.Name, arn}
+	// An identity may be shared, such as that of a team; a person's token is not.
+	name := a.sessionName(p, id.Name)
+	sub, _ := p.Text("sub")
+	key := bearerKey{fmt.Sprintf("%q %q %q", id.Name, sub, name), arn}
 	b := a.bearers[key]
 	if b == nil {
 		b = new(bearer)
-		name := a.sessionName(p, id.Name)
 		source := provider(func(ctx context.Context) (aws.Credentials, error) { return a.assume(ctx, b, arn, name) })
 		session, err := aws.Open(aws.Options{Region: a.region, Credentials: source})
 		if err != nil { // as it was when this began

@@ -181,6 +181,27 @@ func TestPeopleAssumeRoles(t *testing.T) {
 	}
 }
 
+// People who share an identity, as a team may, do not share a token: each is who
+// AWS hears of, and none goes on when their own sign-in has ended.
+func TestPeopleOfOneIdentity(t *testing.T) {
+	c := newCloud(t)
+	mux := c.backends("")
+	now := time.Now()
+	person := func(sub string) map[string]any { return map[string]any{"groups": "ops", "sub": sub} }
+	if code, body := c.ask(mux, "team", person("jane"), "token of jane", now.Add(time.Hour)); code != 200 {
+		t.Fatalf("jane: %d %s", code, body)
+	}
+	if code, body := c.ask(mux, "team", person("joe"), "token of joe", now.Add(-time.Second)); code != 401 {
+		t.Errorf("joe, whose sign-in has ended: %d %s", code, body)
+	}
+	if code, body := c.ask(mux, "team", person("joe"), "another of joe", now.Add(time.Minute)); code != 200 {
+		t.Errorf("joe: %d %s", code, body)
+	}
+	if len(c.asked) != 2 || c.asked[0].Get("RoleSessionName") != "jane" || c.asked[1].Get("RoleSessionName") != "joe" {
+		t.Errorf("STS was asked %v", c.asked)
+	}
+}
+
 func TestWhoGetsNoRole(t *testing.T) {
 	c := newCloud(t)
 	mux := c.backends("")

@@ -201,9 +201,10 @@ func wantedScopes(method, path string) auth.Scopes {
 			return auth.Query
 		}
 	}
-	if strings.HasPrefix(path, "/backends/") { // another Prometheus API, and the page over it
-		_, rest, _ := strings.Cut(strings.TrimPrefix(path, "/backends/"), "/")
-		if below := wantedScopes(method, "/"+rest); below == auth.Query {
+	if below, ok := strings.CutPrefix(path, "/backends/"); ok { // another Prometheus API, and the page over it
+		i := strings.IndexByte(below, '/')
+		// None has backends of its own, and a path has room for thousands.
+		if i >= 0 && !strings.HasPrefix(below[i:], "/backends/") && wantedScopes(method, below[i:]) == auth.Query {
 			return auth.Query
 		}
 		return auth.Admin

@@ -18,7 +18,7 @@ import (
 func (a *App) guard(next http.Handler) http.Handler {
 	origin := http.NewCrossOriginProtection()
 	deny := func(w http.ResponseWriter, _ *http.Request) {
-		reply.Error(w, http.StatusForbidden, "forbidden", "a web page of another origin sent this request: narthex takes changes from its own pages and from programs only")
+		reply.Error(w, http.StatusForbidden, "forbidden", "a web page of another origin sent this request: narthex takes those of its own pages and of programs only")
 	}
 	origin.SetDenyHandler(http.HandlerFunc(deny))
 	base := external(a.o.Config)
@@ -31,13 +31,25 @@ func (a *App) guard(next http.Handler) http.Handler {
 			reply.Error(w, http.StatusMisdirectedRequest, "forbidden", "the Host "+message.Quote(r.Host)+" is not a name of this server: use its address or localhost, or add the name to hosts in the configuration")
 			return
 		}
-		// A probe is a GET that does something.
-		if site := r.Header.Get("Sec-Fetch-Site"); r.URL.Path == "/probe" && (site == "cross-site" || site == "same-site") {
+		if foreign(r) {
 			deny(w, r)
 			return
 		}
 		checked.ServeHTTP(w, r)
 	})
+}
+
+// foreign reports whether a page of another origin has its visitor's browser send
+// this: to have narthex probe something, or make queries that cost much and whose
+// answers the page can't even read. A link that somebody follows is let through, but
+// for probes: that is a GET that does something.
+func foreign(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	if site != "cross-site" && site != "same-site" {
+		return false
+	}
+	follows := r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
+	return !follows || r.URL.Path == "/probe"
 }
 
 // knownHost reports whether a request for host is meant for this server: no

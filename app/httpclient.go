@@ -78,14 +78,34 @@ func clientTLS(c config.TLSClient) (*tls.Config, error) {
 	return out, nil
 }
 
-// authorized adds what says who narthex is.
+// authorized adds what says who narthex is, but not to what a redirect sends
+// elsewhere.
 type authorized struct {
 	next   http.RoundTripper
 	config config.HTTPClient
 }
 
+// stayed reports whether a request goes where the first one of its redirects went,
+// and so did all between them, or to TLS on the same host. What somebody else is
+// shown of credentials is theirs.
+func stayed(r *http.Request) bool {
+	for r.Response != nil && r.Response.Request != nil {
+		before := r.Response.Request
+		from, to := before.URL, r.URL
+		upgraded := from.Scheme == "http" && to.Scheme == "https"
+		if !strings.EqualFold(from.Hostname(), to.Hostname()) || !upgraded && (from.Scheme != to.Scheme || from.Port() != to.Port()) {
+			return false
+		}
+		r = before
+	}
+	return true
+}
+
 // RoundTrip implements [http.RoundTripper].
 func (a *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !stayed(r) {
+		return a.next.RoundTrip(r)
+	}
 	value, err := a.authorization()
 	if err != nil {
 		if r.Body != nil {
