@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -122,6 +123,10 @@ func Open(dir string, o Options) (*DB, error) {
 	reg := prometheus.NewRegistry()
 	po := o.inner()
 	var head atomic.Pointer[promtsdb.Head]
+	// Before Prometheus makes it, for all to read.
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
 	po.BlockCompactionExcludeFunc = func(b *promtsdb.BlockMeta) bool { return tooEarly(b, head.Load()) }
 	inner, err := promtsdb.Open(dir, o.Logger, reg, po, nil)
 	if errors.Is(err, syscall.EWOULDBLOCK) {

@@ -268,3 +268,17 @@ func TestSync(t *testing.T) {
 		t.Error("a closed store was synced")
 	}
 }
+
+// Nobody else on the machine reads what is stored.
+func TestDirectoryIsPrivate(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "tsdb")
+	db, err := tsdb.Open(dir, tsdb.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	info, err := os.Stat(dir)
+	if err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}

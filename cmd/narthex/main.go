@@ -103,7 +103,7 @@ func run(ctx context.Context, args []string, t terminal) int {
 	}
 	for _, c := range commands() {
 		if c.name == name {
-			return exitCode(c.run(ctx, rest, t), c.name, t.err)
+			return exitCode(c.run(ctx, rest, t), c.name, plain{t.err})
 		}
 	}
 	fmt.Fprintf(t.err, "narthex: there is no command %q; narthex help lists them\n", name)

@@ -118,6 +118,7 @@ func (o *pushFlags) send(ctx context.Context, client *push.Client, args []string
 }
 
 func printReceipt(t terminal, r *push.Receipt, asJSON bool) {
+	t.out, t.err = plain{t.out}, plain{t.err} // it is the server's text
 	if asJSON {
 		json.NewEncoder(t.out).Encode(r)
 		return
