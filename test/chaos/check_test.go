@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -18,6 +19,7 @@ type store struct {
 type result struct {
 	Metric map[string]string
 	Value  [2]any
+	Values [][2]any
 }
 
 func (x result) number() float64 {
@@ -151,20 +153,36 @@ func (r *run) last(s store) {
 			r.broken("%s: the gauge of sender %d is %v, the last acknowledged is %d", s.name, sender, x.number(), r.truth.gauges[sender])
 		}
 	}
-	if !s.plain && r.Set.Window == "3h" {
-		var total int64
-		for key, n := range r.truth.acked {
-			if strings.HasPrefix(key, "chaos_total|") {
-				total += n
-			}
-		}
-		for _, x := range r.ask(s, "sum(increase(chaos_total[3h] anchored))") {
-			if int64(x.number()) != total {
-				r.broken("%s: increase() says %v, want %d: a counter was not born at zero", s.name, x.number(), total)
-			}
-		}
+	if r.Set.Window == window {
+		r.born(s)
+		acked, _ := r.truth.copies()
+		r.increases(s, acked)
 	}
 	r.order(s)
+}
+
+// born checks that each counter began at zero, so that its first increment counts.
+func (r *run) born(s store) {
+	for _, name := range counters {
+		for _, x := range r.ask(s, fmt.Sprintf("min_over_time(%s[%s]) > 0", name, window)) {
+			which, _ := json.Marshal(x.Metric)
+			r.broken("%s: the first increment of %s%s is lost to increase(), for it does not begin at zero: its samples are %v", s.name, name, which,
+				r.ask(s, fmt.Sprintf("{__name__=%q,n=%q,le=%q}[%s]", name, x.Metric["n"], x.Metric["le"], window)))
+		}
+	}
+}
+
+// increases checks that increase() finds all of what was pushed.
+func (r *run) increases(s store, total map[string]int64) {
+	if s.plain { // it has no anchored
+		return
+	}
+	for _, x := range r.ask(s, fmt.Sprintf("increase(chaos_total[%s] anchored)", window)) {
+		if key := "chaos_total|" + x.Metric["n"]; int64(x.number()) != total[key] {
+			r.broken("%s: increase() of %s says %v, want %d; its samples are %v", s.name, key, x.number(), total[key],
+				r.ask(s, fmt.Sprintf("chaos_total{n=%q}[%s]", x.Metric["n"], window)))
+		}
+	}
 }
 
 // order checks the samples with times of their own: all are there, and each series

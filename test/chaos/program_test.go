@@ -26,6 +26,7 @@ type program struct {
 	r       *run
 	dir     string
 	data    string
+	scheme  string
 	addr    string
 	env     []string
 	binary  string
@@ -66,7 +67,7 @@ func newProgram(r *run) world {
 // prepareProgram does all but start it.
 func prepareProgram(r *run) *program {
 	dir := r.TempDir()
-	p := &program{r: r, dir: dir, data: filepath.Join(dir, "data"), addr: freeAddress(r), binary: built(r, "narthex", "narthex/cmd/narthex")}
+	p := &program{r: r, dir: dir, data: filepath.Join(dir, "data"), scheme: "http", addr: freeAddress(r), binary: built(r, "narthex", "narthex/cmd/narthex")}
 	p.client = &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 20}}
 	p.pushTo = p.base()
 	p.write("narthex.yml", r.Config)
@@ -95,7 +96,7 @@ func (p *program) write(name, text string) {
 	}
 }
 
-func (p *program) base() string { return "http://" + p.addr }
+func (p *program) base() string { return p.scheme + "://" + p.addr }
 
 // start starts the program and returns when it is ready, or an error if it ends
 // before.

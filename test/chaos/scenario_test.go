@@ -15,7 +15,7 @@ import (
 
 // A scenario is one of scenarios.yaml.
 type scenario struct {
-	Name      string
+	Called    string         `yaml:"name"`
 	World     string         // what is driven, see worlds
 	Fault     string         // what happens, in a sentence
 	Invariant string         // what has to hold, in a sentence
@@ -38,12 +38,16 @@ type parameters struct {
 	Series     int      // of each kind
 	Native     bool     // native histograms, too
 	Own        bool     // samples with times of their own, too
+	NoGauges   bool     `yaml:"no_gauges"` // where clocks decide which is the last
 	Faults     []string // of the hops
 	Window     string   // of PromQL, that holds the whole run
 	Goroutines int      // most
 	Files      int      // most
 	Megabytes  int      // most, resident
 }
+
+// window is that of PromQL, unless a scenario sets another: longer than any run.
+const window = "3h"
 
 // scenarios reads the file strictly.
 func scenarios(t testing.TB) []scenario {
@@ -60,7 +64,7 @@ func scenarios(t testing.TB) []scenario {
 	}
 	for i := range file.Scenarios {
 		p := &file.Scenarios[i].Set
-		p.Senders, p.Series, p.Window = cmp.Or(p.Senders, 8), cmp.Or(p.Series, 12), cmp.Or(p.Window, "3h")
+		p.Senders, p.Series, p.Window = cmp.Or(p.Senders, 8), cmp.Or(p.Series, 12), cmp.Or(p.Window, window)
 		p.Goroutines, p.Files, p.Megabytes = cmp.Or(p.Goroutines, 400), cmp.Or(p.Files, 400), cmp.Or(p.Megabytes, 400)
 	}
 	return file.Scenarios
@@ -70,15 +74,15 @@ func scenarios(t testing.TB) []scenario {
 func TestScenarios(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, s := range scenarios(t) {
-		if s.Name == "" || seen[s.Name] || !strings.HasSuffix(s.Fault, ".") || !strings.HasSuffix(s.Invariant, ".") {
-			t.Errorf("scenario %q wants a name of its own, and a sentence each for its fault and its invariant", s.Name)
+		if s.Called == "" || seen[s.Called] || !strings.HasSuffix(s.Fault, ".") || !strings.HasSuffix(s.Invariant, ".") {
+			t.Errorf("scenario %q wants a name of its own, and a sentence each for its fault and its invariant", s.Called)
 		}
-		seen[s.Name] = true
+		seen[s.Called] = true
 		if s.Steps["push"] == 0 || s.Steps["check"] == 0 {
-			t.Errorf("scenario %s proves nothing without push and check", s.Name)
+			t.Errorf("scenario %s proves nothing without push and check", s.Called)
 		}
 		if len(s.Seeds) == 0 {
-			t.Errorf("scenario %s has no seed for the short run", s.Name)
+			t.Errorf("scenario %s has no seed for the short run", s.Called)
 		}
 	}
 }
@@ -92,7 +96,7 @@ func TestDocumentation(t *testing.T) {
 	var table strings.Builder
 	table.WriteString("| scenario | what happens | what has to hold |\n|---|---|---|\n")
 	for _, s := range scenarios(t) {
-		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", s.Name, strings.TrimSpace(s.Fault), strings.TrimSpace(s.Invariant))
+		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", s.Called, strings.TrimSpace(s.Fault), strings.TrimSpace(s.Invariant))
 	}
 	if !strings.Contains(string(page), table.String()) {
 		t.Errorf("docs/chaos.md lacks the table of scenarios.yaml: put this in\n%s", table.String())

@@ -18,6 +18,7 @@ type entry struct {
 	gauge     int64 // the sender's, 0 for none
 	own       bool  // it has a sample with a time of its own
 	abandoned bool  // it is tried once
+	late      bool  // a sample of it, of chaos_future, may be too old when it arrives
 	begun     time.Time
 
 	acked time.Time // by the programs' clock; zero: not yet
@@ -145,7 +146,7 @@ func (m *maker) next(sender int, now time.Time) *entry {
 	if m.r.IntN(3) == 0 {
 		m.observe(e, &body)
 	}
-	if m.r.IntN(4) == 0 {
+	if !m.set.NoGauges && m.r.IntN(4) == 0 {
 		e.gauge = int64(m.n)
 		body.Gauges = append(body.Gauges, item{Name: "chaos_gauge", Labels: labels("sender", sender), Set: e.gauge})
 	}
