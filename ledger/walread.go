@@ -35,7 +35,9 @@ func logFiles(dir string) ([]int, error) {
 // readLog calls fn for each record of the file, in order. next is the number
 // that the file's first frame must have (0: any); the one after the last frame
 // is returned. What a crash left behind the last whole frame is cut off if the
-// file is the last; torn is how many bytes that was.
+// file is the last; torn is how many bytes that was. What is read of the last is
+// made durable: a killed process may have written it and not synced it, and a
+// sender that tries again is told from now on that it is here.
 func readLog(path string, next uint64, last bool, fn func(record) error) (after uint64, torn int, err error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -63,7 +65,22 @@ func readLog(path string, next uint64, last bool, fn func(record) error) (after 
 		off += frameHeader + len(payload)
 		next = number + 1
 	}
-	return next, 0, nil
+	if last {
+		err = syncFile(path)
+	}
+	return next, 0, err
+}
+
+// syncFile makes durable what was written to a file by another process.
+func syncFile(path string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err == nil {
+		err = errors.Join(f.Sync(), f.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("sync the log as it was left: %w", err)
+	}
+	return nil
 }
 
 func damage(path string, off, good int, next uint64) error {

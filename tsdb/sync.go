@@ -80,7 +80,8 @@ func syncFailed(err error) error { return fmt.Errorf("sync the store: %w", err) 
 
 // sync syncs the log's newest file if it has grown. When that is another file
 // than before, it syncs the one before too, which may be left a moment ago, and
-// the directory.
+// the directory. The first time it syncs all: processes that were killed may have
+// left any of them as they had written it, and nobody writes again what is there.
 func (s *syncedTo) sync(dir string) error {
 	entries, err := os.ReadDir(dir) // sorted by name, and so by age
 	if errors.Is(err, fs.ErrNotExist) {
@@ -90,7 +91,7 @@ func (s *syncedTo) sync(dir string) error {
 		return err
 	}
 	var files []string // the newest first
-	for i := len(entries) - 1; i >= 0 && len(files) < 2; i-- {
+	for i := len(entries) - 1; i >= 0 && (len(files) < 2 || s.file == ""); i-- {
 		if entries[i].Type().IsRegular() {
 			files = append(files, filepath.Join(dir, entries[i].Name()))
 		}
