@@ -25,6 +25,7 @@ type outbox struct {
 	spool   *spool
 	dropped atomic.Uint64 // samples
 	after   atomic.Int64  // ns; how long the sink asked to be left alone
+	order   order
 
 	mu      sync.Mutex
 	behind  bool // something waits
@@ -52,9 +53,12 @@ func (o *outbox) full() bool {
 
 // pass hands an entry's samples to the sink, or, if that fails or others wait
 // already, keeps a copy of them to be tried again. It returns what the sink
-// rejected.
+// rejected. No sample overtakes an earlier one of its series: a sender whose
+// request was cut off is told that its retry is a duplicate, and sends the next
+// sample, while the first one is still on its way here.
 func (o *outbox) pass(ctx context.Context, b *narthex.Batch, series []narthex.Series, done func()) []narthex.Rejection {
 	out := &narthex.Batch{ID: b.ID, Identity: b.Identity, Received: b.Received, Series: series}
+	defer o.order.enter(series)()
 	o.mu.Lock()
 	behind := o.behind
 	o.mu.Unlock()
