@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -88,6 +89,7 @@ type run struct {
 	queues  []chan *entry
 	senders sync.WaitGroup
 
+	breaks atomic.Int64
 	mu     sync.Mutex
 	counts map[string]int
 	trail  []string
@@ -169,8 +171,12 @@ func (r *run) drive(steps int) {
 		r.counts[name]++
 		actions[name](r)
 	}
+	defer func() {
+		if r.Failed() {
+			r.Logf("the last steps: %s", strings.Join(r.trail[max(0, len(r.trail)-60):], ", "))
+		}
+	}()
 	if r.Failed() {
-		r.Logf("the last steps: %s", strings.Join(r.trail[max(0, len(r.trail)-40):], ", "))
 		return
 	}
 	r.world.heal(r)
@@ -188,7 +194,12 @@ func (r *run) note(what string) {
 // broken reports a broken invariant.
 func (r *run) broken(format string, args ...any) {
 	r.Helper()
-	r.Errorf("BROKEN INVARIANT (seed %d): %s", r.seed, fmt.Sprintf(format, args...))
+	text := fmt.Sprintf(format, args...)
+	if r.breaks.Add(1) > 5 { // they are said often enough
+		r.Fail()
+		return
+	}
+	r.Errorf("BROKEN INVARIANT (seed %d): %s", r.seed, text[:min(len(text), 1200)])
 }
 
 // common are the steps that every world knows.

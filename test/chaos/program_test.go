@@ -55,7 +55,7 @@ func (b *lockedBuffer) tail() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	text := b.b.String()
-	return text[max(0, len(text)-3000):]
+	return text[max(0, len(text)-6000):]
 }
 
 func newProgram(r *run) world {
