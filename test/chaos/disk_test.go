@@ -1,3 +1,5 @@
+//go:build linux
+
 package chaos
 
 import (
@@ -8,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 	"unsafe"
 )
 
@@ -151,6 +154,31 @@ func (d *disk) free() {
 	os.Remove(d.ballast())
 }
 
+// still stops the program between its system calls: what a sync that is under way
+// while the file system fails returns is the kernel's affair, and not always right.
+func (d *disk) still() {
+	d.mu.Lock()
+	cmd := d.cmd
+	d.mu.Unlock()
+	if cmd == nil {
+		return
+	}
+	cmd.Process.Signal(syscall.SIGSTOP)
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); pause(time.Millisecond) {
+		running := 0
+		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", cmd.Process.Pid))
+		for _, task := range tasks {
+			text, _ := os.ReadFile(task)
+			if _, rest, ok := strings.Cut(string(text), ") "); ok && rest[0] != 'T' {
+				running++
+			}
+		}
+		if running == 0 {
+			return
+		}
+	}
+}
+
 // fail has the file system find an error, so that it turns read-only, as those of
 // failing disks do.
 func (d *disk) fail() {
@@ -158,6 +186,8 @@ func (d *disk) fail() {
 		d.limit(0)
 		return
 	}
+	d.still()
+	defer d.resume()
 	if err := os.WriteFile(filepath.Join("/sys/fs/ext4", d.device, "trigger_fs_error"), []byte("chaos"), 0); err != nil {
 		d.r.Errorf("turn the disk read-only: %v", err)
 	}
