@@ -8,7 +8,7 @@ export async function arrivals({ page, go, look, base, names }) {
   await fetch(base + "api/v1/push", { method: "POST", headers: { "Content-Type": "application/json" }, body: "no JSON" });
   const ids = Array.from({ length: 8 }, (_, i) => ({ name: names.ids, labels: { session: `0000000${i}-1111-4222-8333-444444444444` }, add: 1 }));
   await push(base, { service: "e2e-ids", counters: ids });
-  await fetch(base + "api/v1/push", { method: "POST", body: `{"service":"e2e-till","counters":[{"name":"sold_total","add":-1}]}` });
+  await fetch(base + "api/v1/push", { method: "POST", headers: { "Content-Type": "application/json" }, body: `{"service":"e2e-till","counters":[{"name":"sold_total","add":-1}]}` });
   await go("#/arrivals");
   await reads(page, ".tiles .tile:first-child", /^Last tick .* ago one each \d+ s$/);
   await reads(page, "[aria-label='Need a look'] .arrivals", /failed .* 400 .*JSON/);
