@@ -68,7 +68,7 @@ type Options struct {
 	// above.
 	Bounds map[string]OutboxBounds
 
-	create func(path string) (file, error) // tests: files that fail
+	create, open opener // tests: files that fail
 }
 
 // OutboxBounds bound what waits for one destination; 0 is as for all.
@@ -184,6 +184,9 @@ func prepare(o Options) *Ledger {
 	}
 	if o.create == nil {
 		o.create = createFile
+	}
+	if o.open == nil {
+		o.open = openFile
 	}
 	if o.Committed == nil {
 		o.Committed = func(time.Duration) {}

@@ -1,6 +1,7 @@
 package ledger_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -116,6 +117,74 @@ func TestPowerCutAfterDelivery(t *testing.T) {
 	st.mu.Unlock()
 	open(t, o)
 	poll(t, "both are there", func() bool { return st.last("direct") == 7 && st.last("late") == 8 })
+}
+
+// found is a log file as it was left: it counts what is done to it.
+type found struct {
+	ledger.File
+	fail    error // of the next sync
+	written []byte
+	durable []byte // what was written by the last sync
+}
+
+func (f *found) WriteAt(p []byte, off int64) (int, error) {
+	f.written = slices.Clone(p)
+	return f.File.WriteAt(p, off)
+}
+
+func (f *found) Sync() error {
+	if f.fail != nil {
+		return f.fail
+	}
+	f.durable = f.written
+	return f.File.Sync()
+}
+
+// A process that is killed between the write and the sync of a push leaves it in
+// the cache, and its sender tries again. It is told that the push is known only
+// once that is on the disk: the next process writes it again and syncs it, for the
+// kernel may have taken a write that failed for done. If it can't, it does not
+// start, however often it is tried.
+func TestKilledBeforeSync(t *testing.T) {
+	c, st, f := &clock{now: epoch}, newStore(t), &fault{}
+	o := options(t, t.TempDir(), st, c).WithFiles(func(path string, real func(string) (ledger.File, error)) (ledger.File, error) {
+		file, err := real(path)
+		return faulty{file, f}, err
+	})
+	l := open(t, o)
+	write(t, l, c, "before", delta(t, "c_total", 1))
+	f.set(nil, errDisk, errDisk) // no sync, and no way back
+	b := &narthex.Batch{ID: "during", Received: c.Now(), Series: []narthex.Series{delta(t, "c_total", 10)}}
+	if err := l.Write(t.Context(), b); narthex.KindOf(err) != narthex.Unavailable {
+		t.Fatalf("%v, want unavailable", err)
+	}
+	o = options(t, snapshotDir(t, o.Dir), st, c)
+	for _, fails := range []error{errDisk, errDisk, nil} {
+		file := &found{fail: fails}
+		l, err := ledger.Open(t.Context(), o.WithFilesFound(func(path string, real func(string) (ledger.File, error)) (ledger.File, error) {
+			var err error
+			file.File, err = real(path)
+			return file, err
+		}))
+		if !errors.Is(err, fails) {
+			t.Fatalf("opened with a sync that says %v: %v", fails, err)
+		}
+		if fails != nil {
+			continue
+		}
+		t.Cleanup(func() { l.Close() })
+		if !bytes.Contains(file.durable, []byte("c_total")) {
+			t.Errorf("the push is not written again and synced, only %q", file.durable)
+		}
+		if b := write(t, l, c, "during", delta(t, "c_total", 10)); !b.Duplicate {
+			t.Error("the push that the log has is not known")
+		}
+		c.add(15 * time.Second)
+		tick(t, l)
+		if got := st.last("c_total"); got != 11 {
+			t.Errorf("total %v, want 11", got)
+		}
+	}
 }
 
 // Names of destinations are anybody's: each has a directory of its own, under

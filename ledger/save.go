@@ -232,7 +232,7 @@ func (l *Ledger) replay(ctx context.Context, dir string, first int) error {
 		if n < first {
 			continue
 		}
-		next, torn, err := readLog(logPath(dir, n), l.wal.next, i == len(files)-1, func(r record) error { return l.redo(r, &again) })
+		next, torn, err := readLog(logPath(dir, n), l.wal.next, i == len(files)-1, l.o.open, func(r record) error { return l.redo(r, &again) })
 		if err != nil {
 			return err
 		}

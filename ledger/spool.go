@@ -50,7 +50,7 @@ func openSpool(dir string, s *spool) (*spool, error) {
 	}
 	for i, n := range numbers {
 		if i == len(numbers)-1 { // a crash may have torn its end
-			if _, _, err := readLog(logPath(dir, n), 0, true, func(record) error { return nil }); err != nil {
+			if _, _, err := readLog(logPath(dir, n), 0, true, openFile, func(record) error { return nil }); err != nil {
 				return nil, err
 			}
 		}
@@ -120,7 +120,7 @@ func (s *spool) waiting() int64 {
 func (s *spool) drop(why string) {
 	path := logPath(s.wal.dir, s.files[0].number)
 	var all givenUp
-	_, _, err := readLog(path, 0, false, func(r record) error {
+	_, _, err := readLog(path, 0, false, openFile, func(r record) error {
 		all.add(r.entry)
 		return nil
 	})
@@ -184,7 +184,7 @@ func (s *spool) deliver(write func(*narthex.Batch) bool) (empty bool, err error)
 // read returns what waits in a file, without what is too old.
 func (s *spool) read(number int, path string) (batches []*narthex.Batch, err error) {
 	late, old := s.now().Add(-s.age), givenUp{}
-	_, _, err = readLog(path, 0, false, func(r record) error {
+	_, _, err = readLog(path, 0, false, openFile, func(r record) error {
 		if r.entry.received().Before(late) {
 			old.add(r.entry)
 		} else {

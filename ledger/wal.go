@@ -44,7 +44,7 @@ type file interface {
 
 type wal struct {
 	dir    string
-	create func(path string) (file, error)
+	create opener
 
 	f      file
 	number int    // of the file
@@ -54,6 +54,11 @@ type wal struct {
 	dirty  bool   // something may stand behind size
 	buf    []byte
 }
+
+// opener opens a file for writing.
+type opener func(path string) (file, error)
+
+func openFile(path string) (file, error) { return os.OpenFile(path, os.O_WRONLY, 0) }
 
 func createFile(path string) (file, error) {
 	return os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
@@ -97,7 +102,9 @@ func (w *wal) append(records [][]byte) error {
 	return nil
 }
 
-// repair cuts off what a failed append may have left.
+// repair cuts off what a failed append may have left. A sync that failed says
+// nothing about the next one, which finds the pages clean. But all before size was
+// synced with success, and what is appended next is written anew.
 func (w *wal) repair() error {
 	if !w.dirty {
 		return nil
@@ -121,6 +128,7 @@ func (w *wal) rotate() (int, error) {
 	}
 	number := w.number + 1
 	path := logPath(w.dir, number)
+	os.Remove(path) // what an attempt that failed may have left
 	f, err := w.create(path)
 	if err != nil {
 		return 0, fmt.Errorf("begin a log file: %w", err)

@@ -35,10 +35,10 @@ func logFiles(dir string) ([]int, error) {
 // readLog calls fn for each record of the file, in order. next is the number
 // that the file's first frame must have (0: any); the one after the last frame
 // is returned. What a crash left behind the last whole frame is cut off if the
-// file is the last; torn is how many bytes that was. What is read of the last is
+// file is the last; torn is how many bytes that was. The last frame of the last is
 // made durable: a killed process may have written it and not synced it, and a
 // sender that tries again is told from now on that it is here.
-func readLog(path string, next uint64, last bool, fn func(record) error) (after uint64, torn int, err error) {
+func readLog(path string, next uint64, last bool, open opener, fn func(record) error) (after uint64, torn int, err error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return next, 0, fmt.Errorf("read the log: %w", err)
@@ -49,7 +49,7 @@ func readLog(path string, next uint64, last bool, fn func(record) error) (after 
 		}
 		return next, 0, fmt.Errorf("%s does not begin as narthex's log files do: it is damaged or of another version", path)
 	}
-	salt, off := data[len(logHeader):logSalted], logStart
+	salt, off, begin := data[len(logHeader):logSalted], logStart, 0
 	for off < len(data) {
 		payload, number, ok := frameAt(data, salt, off)
 		if !ok || next != 0 && number != next {
@@ -57,28 +57,38 @@ func readLog(path string, next uint64, last bool, fn func(record) error) (after 
 			if found || !last || ok {
 				return next, 0, damage(path, off, good, next)
 			}
-			return next, len(data) - off, cut(path, off)
+			return next, len(data) - off, secure(path, open, data[begin:off], begin)
 		}
 		if err := eachRecord(payload, fn); err != nil {
 			return next, 0, fmt.Errorf("%s, frame at byte %d: %w", path, off, err)
 		}
-		off += frameHeader + len(payload)
+		begin, off = off, off+frameHeader+len(payload)
 		next = number + 1
 	}
 	if last {
-		err = syncFile(path)
+		err = secure(path, open, data[begin:off], begin)
 	}
 	return next, 0, err
 }
 
-// syncFile makes durable what was written to a file by another process.
-func syncFile(path string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if err == nil {
-		err = errors.Join(f.Sync(), f.Close())
-	}
+// secure makes durable what another process has written last, and cuts off what
+// is behind it. It writes it once more: the kernel takes what it could not write
+// back for written, says so once, to whoever syncs next, and a sync after that one
+// finds nothing to do.
+func secure(path string, open opener, tail []byte, off int) error {
+	f, err := open(path)
 	if err != nil {
-		return fmt.Errorf("sync the log as it was left: %w", err)
+		return fmt.Errorf("open the log as it was left: %w", err)
+	}
+	err = f.Truncate(int64(off + len(tail)))
+	if err == nil {
+		_, err = f.WriteAt(tail, int64(off))
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("make durable what the log was left with: %w", err)
 	}
 	return nil
 }
@@ -89,17 +99,6 @@ func damage(path string, off, good int, next uint64) error {
 		where = fmt.Sprintf("good data follows at byte %d", good)
 	}
 	return fmt.Errorf("%s is damaged at byte %d (frame %d, %s): acknowledged entries would be lost, so narthex does not start; restore the data directory from a backup, or, to give up what is damaged, move this file and those after it away", path, off, next, where)
-}
-
-func cut(path string, off int) error {
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if err == nil {
-		err = errors.Join(f.Truncate(int64(off)), f.Sync(), f.Close())
-	}
-	if err != nil {
-		return fmt.Errorf("cut off an unfinished write: %w", err)
-	}
-	return nil
 }
 
 // frameAt returns the payload and the number of the frame at off, if a whole
