@@ -62,10 +62,13 @@ type options struct {
 func commandLine() *options {
 	o := new(options)
 	flag.IntVar(&o.steps, "steps", 0, "how many steps all runs together draw; 0 is the short run of the seeds in scenarios.yaml")
-	flag.IntVar(&o.seeds, "seeds", 5, "how many seeds each scenario runs with")
+	flag.IntVar(&o.seeds, "seeds", 5, "how many seeds of its own each scenario runs with")
 	flag.Uint64Var(&o.seed, "seed", 0, "replay this seed alone; 0 draws them")
 	flag.StringVar(&o.scenario, "scenario", "", "run this scenario alone")
 	flag.Parse()
+	if o.steps == 0 { // they wait more than they work
+		flag.Set("test.parallel", "4")
+	}
 	return o
 }
 
@@ -117,18 +120,16 @@ func TestChaos(t *testing.T) {
 		}
 		return
 	}
-	seeds := []uint64{given.seed}
-	if given.seed == 0 {
-		seeds = nil
-		for range given.seeds {
-			seeds = append(seeds, rand.Uint64N(1e12))
-		}
+	runs := len(chosen) * given.seeds
+	if given.seed != 0 {
+		runs = len(chosen)
 	}
-	each := (given.steps + len(chosen)*len(seeds) - 1) / (len(chosen) * len(seeds))
-	for _, seed := range seeds {
-		for _, s := range chosen {
-			start(t, s, seed, each)
+	for n := range runs {
+		seed := given.seed
+		if seed == 0 {
+			seed = rand.Uint64N(1e12)
 		}
+		start(t, chosen[n%len(chosen)], seed, (given.steps+runs-1)/runs)
 	}
 }
 
