@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -21,6 +22,8 @@ type entry struct {
 	own       bool  // it has a sample with a time of its own
 	abandoned bool  // it is tried once
 	late      bool  // a sample of it, of chaos_future, may be too old when it arrives
+	queued    bool  // it was acknowledged as queued, not as counted
+	counted   bool  // it is known to count, see truth.settled
 	begun     time.Time
 
 	acked time.Time // by the programs' clock; zero: not yet
@@ -78,6 +81,30 @@ func (t *truth) acknowledge(e *entry, now time.Time) {
 	if t.done = append(t.done, e); len(t.done) > 200 {
 		t.done = t.done[100:]
 	}
+}
+
+// settled returns what takes all that is acknowledged by now for counted, for when
+// the stores have it; nil while others are under way, which might be there instead.
+func (t *truth) settled() func() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.open > 0 {
+		return nil
+	}
+	done := slices.Clone(t.done)
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		for _, e := range done {
+			e.counted = true
+		}
+	}
+}
+
+func (t *truth) counts(e *entry) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return e.counted
 }
 
 func (t *truth) abandon(*entry) {
