@@ -328,14 +328,15 @@ func (r *run) again() {
 }
 
 // otherBody sends another body under an id that was used: it is refused. Of two in
-// a queue without an order either may come first, so the first has to count.
+// a queue without an order either may come first, so the first has to count; and
+// each shard knows the ids of its own series, so the other has one of the first.
 func (r *run) otherBody() {
 	e := r.truth.known(r.r, r.world.now().Add(-20*time.Hour))
 	if e == nil || e.queued && !r.truth.counts(e) {
 		return
 	}
 	r.counts["other, sent"]++
-	other := &entry{id: e.id, sender: e.sender, body: pushBody{Counters: []item{{Name: "chaos_total", Labels: labels("n", 0), Add: 1e9}}}.text()}
+	other := &entry{id: e.id, sender: e.sender, body: pushBody{Counters: []item{{Name: "chaos_total", Labels: labels("n", e.series), Add: 1e9}}}.text()}
 	r.senders.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()

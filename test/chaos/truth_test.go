@@ -18,6 +18,7 @@ type entry struct {
 	id, body  string
 	adds      map[string]int64 // by key, see observed
 	sender    int
+	series    int   // the n of one of its chaos_total
 	gauge     int64 // the sender's, 0 for none
 	own       bool  // it has a sample with a time of its own
 	abandoned bool  // it is tried once
@@ -171,6 +172,7 @@ func (m *maker) next(sender int, now time.Time) *entry {
 		add := int64(1 + m.r.IntN(5))
 		body.Counters = append(body.Counters, item{Name: "chaos_total", Labels: labels("n", n), Add: add})
 		e.adds[key("chaos_total", n)] += add
+		e.series = n
 	}
 	if m.r.IntN(3) == 0 {
 		m.observe(e, &body)
