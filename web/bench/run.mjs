@@ -24,10 +24,14 @@ function note(side, name, unit, value) {
   results.set(key, r);
 }
 
-const median = (vs) => [...vs].sort((a, b) => a - b)[Math.floor(vs.length / 2)];
+// Of an even number it is the mean of the two in the middle.
+function median(vs) {
+  const s = [...vs].sort((a, b) => a - b);
+  return (s[(s.length - 1) >> 1] + s[s.length >> 1]) / 2;
+}
 
 // What sixty frames took while something is done in each.
-const frames = (page, what, selector) =>
+const took = (page, what, selector) =>
   page.evaluate(async ([what, selector]) => {
     const over = selector === undefined ? null : document.querySelector(selector);
     const took = [];
@@ -43,9 +47,13 @@ const frames = (page, what, selector) =>
       took.push(t - last);
       last = t;
     }
-    took.sort((a, b) => a - b);
-    return { median: took[30], worst: took[59] };
+    return took;
   }, [what, selector]);
+
+async function frames(page, what, selector) {
+  const all = await took(page, what, selector);
+  return { median: median(all), worst: Math.max(...all) };
+}
 
 async function heap(page) {
   const cdp = await page.context().newCDPSession(page);
@@ -97,11 +105,12 @@ async function listed(page, side) {
 
 async function chart(browser, side) {
   const page = await browser.newPage();
-  await page.addInitScript(() => window.localStorage.setItem("SERIES_LIMITS", JSON.stringify({ value: { table: 100, chart: 200, code: 100 } }))); // vmui's
+  await page.addInitScript(() => window.localStorage.setItem("SERIES_LIMITS", JSON.stringify({ value: JSON.stringify({ table: 100, chart: 200, code: 100 }) }))); // vmui's
   const began = Date.now();
   await page.goto(side.chart);
   await page.locator(side.drawn).first().waitFor({ timeout: patience });
-  await page.evaluate(() => new Promise((r) => requestAnimationFrame(() => setTimeout(r))));
+  // Until the frame after it has begun: only then the graph itself is on the screen.
+  await page.evaluate(() => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(r)))));
   const figure = `graph of ${series} series x ${points} points`;
   note(side.name, `${figure}: drawn, answer included`, "ms", Date.now() - began);
   const f = await frames(page, "move", side.over);
@@ -144,7 +153,7 @@ try {
   const found = { narthex: url, "prometheus-ui": await prometheusPage(url), vmui: await vmui(url) };
   await waitForMetrics(url); // their tick
   for (const [name, at] of Object.entries(found)) if (at === undefined) console.log(`${name}: not found here, so it is not compared`);
-  if (found["prometheus-ui"] !== undefined) console.log("prometheus-ui is the classic page of the installed prometheus; the one of Prometheus 3 is not in its Go module, and on no registry");
+  if (found["prometheus-ui"] !== undefined) console.log("prometheus-ui is the classic page of the installed prometheus. The page of Prometheus 3 is built into its releases alone: its Go module has the source without the build, npm only the parser and the editor's mode");
   browser = await chromium.launch({ executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--enable-precise-memory-info"] });
   await measure(browser, Object.entries(found).filter(([, at]) => at !== undefined).map(([name, at]) => sideOf(name, at, stretch)));
   const all = [...results.values()].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));

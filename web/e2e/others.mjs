@@ -21,7 +21,7 @@ export async function arrivals({ page, go, look, base, names }) {
   await reads(page, ".chips", /shop = chur/);
   await reads(page, "#series-title", "1 series");
   await go("#/arrivals?tab=cost");
-  await reads(page, ".costs", /e2e-shop \d+ % [\d,]+ (< )?\$[\d.]+/);
+  await reads(page, ".costs", /e2e-shop (< )?\d+ % [\d,]+ (< )?\$[\d.]+/);
   await look("cost");
   await go("#/arrivals?tab=limits");
   await reads(page, ".suspects", /has the label session, whose values look like a uuid, such as/);

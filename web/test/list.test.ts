@@ -76,9 +76,17 @@ describe("states and values", () => {
     expect(valueOf(family("a_total"), { ...live(3, 15, now), day: day({ series: 3, sum: 12 }) })).toMatchObject({ sum: 15 });
   });
   test("samples a day: counted, or what the last hour comes to", () => {
-    expect(pace(10, 200, true)).toEqual({ samples: 200, estimated: false, fresh: false });
-    expect(pace(10, 10, false)).toEqual({ samples: 240, estimated: true, fresh: true });
-    expect(pace(0, 30, false)).toEqual({ samples: 30, estimated: false, fresh: false });
-    expect(pace(5, undefined, false)).toEqual({ samples: 120, estimated: true, fresh: false });
+    const counts = { minute: 1, hour: 10, day: 200, earlier: true, before: false };
+    expect(pace({ ...counts, before: true })).toEqual({ samples: 200, estimated: false, fresh: false });
+    expect(pace({ ...counts, day: 10 })).toEqual({ samples: 240, estimated: true, fresh: true });
+    expect(pace({ ...counts, hour: 0, day: 30 })).toEqual({ samples: 30, estimated: false, fresh: false });
+    expect(pace({ ...counts, hour: 5, day: undefined })).toEqual({ samples: 120, estimated: true, fresh: false });
+  });
+  test("samples a day of what has only begun: what the last minute comes to", () => {
+    const counts = { minute: 12, hour: 24, day: 24, earlier: false, before: false };
+    expect(pace(counts)).toEqual({ samples: 17_280, estimated: true, fresh: true });
+    expect(pace({ ...counts, day: undefined })).toEqual({ samples: 17_280, estimated: true, fresh: false });
+    expect(pace({ ...counts, minute: 0 })).toEqual({ samples: 576, estimated: true, fresh: true });
+    expect(pace({ ...counts, day: 30 })).toEqual({ samples: 576, estimated: true, fresh: false });
   });
 });

@@ -40,7 +40,7 @@ export function CostSection({ costs }: { costs: readonly DestinationCost[] }) {
                   <tr key={s.source}>
                     <th scope="row">{s.source === "" ? <span class="dim">without a service or job</span> : shownText(s.source)}</th>
                     <td class="share">
-                      <meter min={0} max={c.total.samples} value={s.samples} aria-label={`Share of ${s.source}`} /> {Math.round((s.samples / Math.max(1, c.total.samples)) * 100)} %
+                      <meter min={0} max={c.total.samples} value={s.samples} aria-label={`Share of ${s.source}`} /> {percent(s.samples / Math.max(1, c.total.samples))}
                     </td>
                     <td class="num">{formatNumber(Math.round(s.samplesDay))}</td>
                     <td class="num strong">{money(s.month, price.currency)}</td>
@@ -51,9 +51,13 @@ export function CostSection({ costs }: { costs: readonly DestinationCost[] }) {
           </div>
         </section>
       ))}
-      <p>
+      <p class="lead">
         <a href="#/?sort=-cost">Which metrics cost most</a>
       </p>
     </>
   );
+}
+
+function percent(share: number): string {
+  return share > 0 && share < 0.005 ? "< 1 %" : `${Math.round(share * 100)} %`;
 }

@@ -7,7 +7,7 @@ import { present } from "../clock";
 import { familyName } from "../lens/kind";
 import { familyOf, type Family } from "../metrics/family";
 import { dayMs, idleTimeQuery, indexLabel, samplesQuery, statLabel } from "../metrics/queries";
-import { pace, type Day } from "../metrics/stats";
+import { paceOf, type Day } from "../metrics/stats";
 import { escapeRegexp, quote, type Matcher } from "../promql";
 import type { MetricData } from "./data";
 import { lensName, load, type Ask } from "./load";
@@ -131,7 +131,7 @@ export class MetricModel {
     try {
       const counts = await instant(samplesQuery(f.members, ["1h", "1d"]), undefined, signal);
       const sum = (stat: string) => counts.reduce((n, s) => n + (s.labels[statLabel] === stat && s.labels[indexLabel] !== undefined ? (s.samples[0]?.v ?? 0) : 0), 0);
-      this.cost.value = pace(sum("1h"), sum("1d"), sum("before") > 0);
+      this.cost.value = paceOf(sum, true);
       this.#costAt = Date.now();
     } catch (e) {
       if (isAbort(e)) throw e; // otherwise: it costs too much to find out what it costs

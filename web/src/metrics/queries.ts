@@ -46,12 +46,13 @@ export function idleTimeQuery(names: readonly string[]): string {
   return names.map((n, i) => indexed(`max(max_over_time(timestamp(${nameSelector(n)})[1d:1m]))`, i)).join(" or ");
 }
 
-/** How many samples were stored in windows, and whether there was one a day ago. */
+/** How many samples were stored in the last minute and in windows, and whether there were some an hour and a day ago. */
 export function samplesQuery(names: readonly string[], windows: readonly string[]): string {
   const parts = names.flatMap((n, i) => {
     const s = nameSelector(n);
-    const counts = windows.map((w) => labelled(indexed(`sum(count_over_time(${s}[${w}]))`, i), statLabel, w));
-    return [...counts, labelled(indexed(`count(last_over_time(${s}[1h] offset 23h))`, i), statLabel, "before")];
+    const counts = ["1m", ...windows].map((w) => labelled(indexed(`sum(count_over_time(${s}[${w}]))`, i), statLabel, w));
+    const was = (stat: string, window: string, ago: string) => labelled(indexed(`count(last_over_time(${s}[${window}] offset ${ago}))`, i), statLabel, stat);
+    return [...counts, was("earlier", "5m", "55m"), was("before", "1h", "23h")];
   });
   return parts.join(" or ");
 }

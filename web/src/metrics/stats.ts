@@ -167,7 +167,7 @@ export class StatsLoader {
       const at = Date.now();
       for (const f of some) {
         const of = (stat: string) => counts.reduce((n, r) => n + (r.labels[statLabel] === stat && owner[Number(r.labels[indexLabel])] === f ? (r.samples[0]?.v ?? 0) : 0), 0);
-        at_(got, f).day = { series: 0, ...values.get(f.name), ...pace(of("1h"), windows.length > 1 ? of("1d") : undefined, of("before") > 0), at };
+        at_(got, f).day = { series: 0, ...values.get(f.name), ...paceOf(of, windows.length > 1), at };
       }
     }
   }
@@ -200,10 +200,27 @@ export class StatsLoader {
   }
 }
 
-/** Samples a day, from those of the last hour, those of the day, and whether there were any a day ago. */
-export function pace(hour: number, day: number | undefined, before: boolean): Pick<Day, "samples" | "estimated" | "fresh"> {
-  const whole = day !== undefined && (before || hour === 0);
-  return { samples: whole ? day : hour * 24, estimated: !whole, fresh: day !== undefined && hour > 0 && hour === day };
+/** Samples of the last minute, hour and day, and whether there were any an hour and a day ago. */
+export interface Counts {
+  minute: number;
+  hour: number;
+  /** Undefined if it was not asked for. */
+  day: number | undefined;
+  earlier: boolean;
+  before: boolean;
+}
+
+/** Samples a day: those of the last one, if it was whole; else at the pace of the hour, or of the minute if not even that was. */
+export function pace({ minute, hour, day, earlier, before }: Counts): Pick<Day, "samples" | "estimated" | "fresh"> {
+  const fresh = day !== undefined && hour > 0 && hour === day;
+  if (day !== undefined && (before || hour === 0)) return { samples: day, estimated: false, fresh };
+  const young = !earlier && (fresh || day === undefined);
+  return { samples: Math.max(hour * 24, young ? minute * 1440 : 0), estimated: true, fresh };
+}
+
+/** The same from the answers to samplesQuery, by their stat. */
+export function paceOf(of: (stat: string) => number, day: boolean): Pick<Day, "samples" | "estimated" | "fresh"> {
+  return pace({ minute: of("1m"), hour: of("1h"), day: day ? of("1d") : undefined, earlier: of("earlier") > 0, before: of("before") > 0 });
 }
 
 function put(v: Values, r: Series, main: boolean): void {
