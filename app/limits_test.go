@@ -236,6 +236,8 @@ func TestRoomHasALine(t *testing.T) {
 		want := func(list ...string) {
 			t.Helper()
 			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
 			slices.Sort(served)
 			if diff := cmp.Diff(list, served); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)

@@ -223,7 +223,8 @@ func TestCostCounted(t *testing.T) {
 	for item, n := range got {
 		off := want[item]/n - 1
 		t.Logf("%-16s %12.0f counted, %12.0f reckoned, %+.1f %%", item, n, want[item], 100*off)
-		if math.Abs(off) > 0.05 {
+		// A swap that is lost is a request more: in a short window a few are chance.
+		if few := 4 * float64(prices.Month/time.Minute) / float64(minutes); math.Abs(off) > 0.05 && (full() || math.Abs(want[item]-n) > few) {
 			t.Errorf("%s: %.0f counted, %.0f reckoned", item, n, want[item])
 		}
 	}
