@@ -85,8 +85,13 @@ func TestMapping(t *testing.T) {
 	if got := b.read(); len(got) != 1 || len(got[0]) != 25 || got[0][24] != "24" {
 		t.Errorf("%v", got)
 	}
-	if want := (emulator.MappingStats{Batches: 1, Messages: 25}); m.Stats() != want {
-		t.Errorf("%+v", m.Stats())
+	got := m.Stats()
+	if got.Receives < 3 || got.Deletes != 3 { // by tens; a receive may find nothing
+		t.Errorf("%+v", got)
+	}
+	got.Receives, got.Deletes = 0, 0
+	if want := (emulator.MappingStats{Batches: 1, Messages: 25}); got != want {
+		t.Errorf("%+v", got)
 	}
 }
 
