@@ -125,7 +125,7 @@ func Open(dir string, o Options) (*DB, error) {
 	var head atomic.Pointer[promtsdb.Head]
 	// Before Prometheus makes it, for all to read.
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("open store: %w", err)
+		return nil, fmt.Errorf("open store %s: %w", dir, err)
 	}
 	po.BlockCompactionExcludeFunc = func(b *promtsdb.BlockMeta) bool { return tooEarly(b, head.Load()) }
 	inner, err := promtsdb.Open(dir, o.Logger, reg, po, nil)
