@@ -22,7 +22,7 @@ type entry struct {
 	gauge     int64 // the sender's, 0 for none
 	own       bool  // it has a sample with a time of its own
 	abandoned bool  // it is tried once
-	late      bool  // a sample of it, of chaos_future, may be too old when it arrives
+	late      bool  // a sample of it, of chaos_future, may not be the store's any more when it arrives
 	queued    bool  // it was acknowledged as queued, not as counted
 	counted   bool  // it is known to count, see truth.settled
 	begun     time.Time
