@@ -3,7 +3,9 @@
 package chaos
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -151,7 +153,9 @@ func (d *disk) free() {
 		d.limit(^uint64(0))
 		return
 	}
-	os.Remove(d.ballast())
+	if err := os.Remove(d.ballast()); err != nil && !errors.Is(err, fs.ErrNotExist) && !d.readOnly {
+		d.r.Errorf("make room: %v", err)
+	}
 }
 
 // still stops the program between its system calls: what a sync that is under way
@@ -207,11 +211,24 @@ func (d *disk) limit(bytes uint64) {
 	}
 }
 
+// repair does what an administrator does. Without it ext4 mounts the disk, but does
+// not give back the blocks of a file that was being deleted as it failed.
+func (d *disk) repair() {
+	text, err := exec.Command("/usr/sbin/e2fsck", "-f", "-y", d.image).CombinedOutput()
+	if exit := new(exec.ExitError); errors.As(err, &exit) && exit.ExitCode() == 1 { // it had something to correct
+		err = nil
+	}
+	if err != nil {
+		d.r.Fatalf("e2fsck: %v: %s", err, text)
+	}
+}
+
 // mend makes the disk right, without the program if it has to.
 func (d *disk) mend() {
 	if d.readOnly {
 		d.kill()
 		d.unmount()
+		d.repair()
 		if err := d.mount(); err != nil {
 			d.r.Fatal(err)
 		}

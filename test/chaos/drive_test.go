@@ -168,17 +168,17 @@ func (r *run) drive(steps int) {
 			r.Fatalf("scenario %s: the world %s has no step %q", r.Called, r.World, name)
 		}
 	}
+	defer func() {
+		if r.Failed() {
+			r.Logf("the last steps: %s", strings.Join(r.trail[max(0, len(r.trail)-60):], ", "))
+		}
+	}()
 	for n := 0; n < steps && !r.Failed(); n++ {
 		name := r.draw(r.r)
 		r.note(fmt.Sprintf("%d %s", n+1, name))
 		r.counts[name]++
 		actions[name](r)
 	}
-	defer func() {
-		if r.Failed() {
-			r.Logf("the last steps: %s", strings.Join(r.trail[max(0, len(r.trail)-60):], ", "))
-		}
-	}()
 	if r.Failed() {
 		return
 	}
