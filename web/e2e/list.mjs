@@ -101,8 +101,16 @@ export async function keyboard({ page, go, names }) {
   await page.locator(".list-name").first().waitFor();
 }
 
-/** On a phone both screens fit the width. */
+/** On a phone all screens fit the width; between it and a desk, and on paper, the list keeps its names. */
 export async function phone({ page, go, look, names }) {
+  await page.setViewportSize({ width: 800, height: 1000 });
+  await go("#/?q=e2e");
+  for (const media of ["screen", "print"]) {
+    await page.emulateMedia({ media });
+    const { width } = await page.locator(".list-name").first().boundingBox();
+    if (width < 150) throw new Error(`a name has ${width} pixels on a ${media} of 800`);
+  }
+  await page.emulateMedia({ media: null });
   await page.setViewportSize({ width: 390, height: 844 });
   for (const [name, hash, ready] of [
     ["phone-list", "#/?q=e2e", ".list-value"],
