@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"narthex"
@@ -35,6 +36,10 @@ const (
 
 func (g *group) size() int { return len(g.entry.Data) }
 
+// firstEpoch begins the keys of groups that may not be there yet. Those of later
+// epochs are all stored before anybody looks for them.
+const firstEpoch = "e1/"
+
 // load reads a group, without its ids. One that was never saved is empty.
 func (s *Shards) load(ctx context.Context, key string) (*group, error) {
 	e, err := s.o.Store.Load(ctx, key)
@@ -43,6 +48,9 @@ func (s *Shards) load(ctx context.Context, key string) (*group, error) {
 	}
 	g := &group{key: key, entry: e, segments: make(map[string]bool)}
 	if e.Data == nil {
+		if !strings.HasPrefix(key, firstEpoch) {
+			return nil, fmt.Errorf("%s is missing, and with it the totals that were moved there: restore the whole store", key)
+		}
 		g.state = ledger.NewPart(s.current().span(key))
 	} else if err := g.decode(e.Data); err != nil {
 		return nil, fmt.Errorf("%s: %w", key, err)

@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"narthex"
 	"narthex/shard"
+	"narthex/state"
 )
 
 // A process that pushes, ticks and regroups is killed at each of its saves in
@@ -86,4 +88,40 @@ func TestKilledAtEachSave(t *testing.T) {
 			t.Errorf("there were %d saves only", at)
 		}
 	}
+}
+
+// A store that says of a new value that it is there, and is wrong, loses nothing: the
+// regrouping has failed, and is finished later.
+func TestRegroupBelievesNoConflict(t *testing.T) {
+	c, w := &clock{now: epoch}, newWatched()
+	st := &store{t: t, series: map[string][]narthex.Sample{}}
+	s := open(t, w, c, 4, map[string]narthex.Sink{"store": st})
+	truth := map[string]float64{}
+	for i := range 40 {
+		name := fmt.Sprintf("c%d_total", i)
+		truth[name]++
+		if err := s.Write(t.Context(), batch(t, c, name, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wrong := 1
+	w.fail = func(key string) (bool, error) {
+		if strings.HasPrefix(key, "e2/") && wrong > 0 {
+			wrong--
+			return false, state.ErrConflict
+		}
+		return false, nil
+	}
+	if err := s.Regroup(t.Context(), 2); narthex.KindOf(err) != narthex.Unavailable || wrong != 0 {
+		t.Fatalf("%v, %d", err, wrong)
+	}
+	c.add(15 * time.Second)
+	if err := s.Tick(t.Context()); err != nil || s.Groups() != 2 {
+		t.Fatal(err, s.Groups())
+	}
+	c.add(15 * time.Second)
+	if err := s.Tick(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	st.check(truth)
 }

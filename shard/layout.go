@@ -243,7 +243,13 @@ func (s *Shards) assemble(ctx context.Context, l, next layout, n int) error {
 	}
 	slices.SortStableFunc(made.outcomes, func(a, b outcome) int { return int(a.at - b.at) })
 	if err = s.save(ctx, made); errors.Is(err, state.ErrConflict) {
-		return nil
+		// Somebody else was faster. If not, the group must not be taken for stored:
+		// who comes next would begin it anew.
+		e, err := s.o.Store.Load(ctx, key)
+		if err == nil && e.Data == nil {
+			err = fmt.Errorf("%s was not stored, for it is said to be there, and it is not", key)
+		}
+		return err
 	}
 	return err
 }

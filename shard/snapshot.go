@@ -3,6 +3,7 @@ package shard
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"narthex"
 	"narthex/ledger"
@@ -49,7 +50,7 @@ func (s *Shards) copy(ctx context.Context, key string, l layout) (*ledger.State,
 		if err != nil {
 			return nil, err
 		}
-		if e.Data == nil {
+		if e.Data == nil && strings.HasPrefix(key, firstEpoch) {
 			return ledger.NewPart(l.span(key)), nil
 		}
 		g := &group{key: key, entry: e}

@@ -68,6 +68,7 @@ func TestRetry(t *testing.T) {
 		{"403", 403, "<Error><Code>AccessDenied</Code></Error>", nil, false},
 		{"404", 404, "", nil, false},
 		{"409", 409, "", nil, false},
+		{"a conflict of S3", 409, "<Error><Code>ConditionalRequestConflict</Code></Error>", nil, true},
 		{"412", 412, "", nil, false},
 		{"301", 301, "", nil, false},
 		{"501", 501, "", nil, false},

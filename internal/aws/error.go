@@ -16,8 +16,7 @@ var (
 	// ErrNotFound: there is no such object, bucket, queue, table, role, parameter or
 	// secret.
 	ErrNotFound = errors.New("not found")
-	// ErrPrecondition: the object or item is not as the condition wants it, or
-	// another request is changing it at the same time.
+	// ErrPrecondition: the object or item is not as the condition wants it.
 	ErrPrecondition = errors.New("the condition does not hold")
 	// ErrNotModified: the object is still the one of IfNoneMatch.
 	ErrNotModified = errors.New("not modified")
@@ -81,7 +80,7 @@ func (e *Error) Is(target error) bool {
 	case ErrNotFound:
 		return e.Status == http.StatusNotFound || oneOf(e.Code, "ResourceNotFoundException", "ParameterNotFound", "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
 	case ErrPrecondition:
-		return e.Status == http.StatusPreconditionFailed || e.Status == http.StatusConflict || e.Code == "ConditionalCheckFailedException"
+		return e.Status == http.StatusPreconditionFailed || e.Code == "ConditionalCheckFailedException"
 	case ErrNotModified:
 		return e.Status == http.StatusNotModified
 	case ErrDenied:
@@ -109,13 +108,15 @@ func (e *Error) throttled() bool {
 		"KmsThrottled", "KMS.ThrottlingException")
 }
 
-// passing reports whether the same request may succeed later.
+// passing reports whether the same request may succeed later. S3 answers with a
+// conflict while it is at another request for the same key, whatever comes of that
+// one; it has looked at no condition then.
 func (e *Error) passing() bool {
 	if e.Status == 0 {
 		return !errors.Is(e.Err, ErrTooLarge)
 	}
 	return e.Status >= 500 && e.Status != http.StatusNotImplemented || e.throttled() ||
-		oneOf(e.Code, "RequestTimeout", "RequestTimeoutException", "IDPCommunicationError")
+		oneOf(e.Code, "RequestTimeout", "RequestTimeoutException", "IDPCommunicationError", "ConditionalRequestConflict", "OperationAborted")
 }
 
 // expired reports whether the credentials have ended, which newer ones mend.
