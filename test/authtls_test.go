@@ -83,22 +83,14 @@ func clientCertificate(name string) *x509.Certificate {
 // directory, on an address that other machines reach.
 func newTLSServer(t *testing.T, dir, web string) *server {
 	t.Helper()
-	ln := listener(t)
-	ln.Close()
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	s := &server{t: t, dir: t.TempDir(), addr: "[::]:" + port, tls: true}
 	writeFile(t, filepath.Join(dir, "web.yml"), web)
-	writeFile(t, filepath.Join(s.dir, "narthex.yml"), "scrape_interval: 1s\nweb_config_file: "+filepath.Join(dir, "web.yml")+"\n")
+	s := prepareServer(t, "scrape_interval: 1s\nweb_config_file: "+filepath.Join(dir, "web.yml")+"\n")
+	s.TLS = true
+	here := s.Address
+	_, port, _ := net.SplitHostPort(here)
+	s.Address = "[::]:" + port
 	s.start()
-	s.addr = "127.0.0.1:" + port
-	t.Cleanup(func() {
-		if s.cmd != nil {
-			s.kill()
-		}
-		if t.Failed() {
-			t.Logf("narthex said:\n%s", s.log)
-		}
-	})
+	s.Address = here
 	return s
 }
 
@@ -172,7 +164,7 @@ tls_server_config:
 			t.Errorf("%s: %d, %v", c.name, code, err)
 		}
 	}
-	resp, err := http.Get("http://" + s.addr + "/-/healthy")
+	resp, err := http.Get("http://" + s.Address + "/-/healthy")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,10 +218,10 @@ func TestWebConfigIsReadAgain(t *testing.T) {
 		t.Errorf("with no users left: %d, %v; want 401: nothing opens while the program runs", code, err)
 	}
 	s.stop()
-	if n := strings.Count(s.log.String(), "level=ERROR"); n != 1 {
+	if n := strings.Count(s.Log.String(), "level=ERROR"); n != 1 {
 		t.Errorf("%d errors are logged, want one", n)
 	}
-	if strings.Contains(s.log.String(), "not-a-hash") {
+	if strings.Contains(s.Log.String(), "not-a-hash") {
 		t.Errorf("the log has what stands in the place of a hash")
 	}
 }

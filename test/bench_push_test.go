@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -69,7 +68,7 @@ func benchmarkPush(b *testing.B, groups, rounds int, each time.Duration) {
 		b.ReportMetric(t.rate(), t.name+"_pushes/s")
 		b.ReportMetric(t.p99().Seconds()*1000, t.name+"_p99_ms")
 	}
-	b.ReportMetric(float64(residentBytes(b, s.cmd.Process.Pid))/float64(groups*benchSeries), "memory_B/series")
+	b.ReportMetric(float64(residentBytes(b, s.Process().Pid))/float64(groups*benchSeries), "memory_B/series")
 	if err := s.stop(); err != nil {
 		b.Fatal(err)
 	}
@@ -213,26 +212,14 @@ func pushgateway(t testing.TB, args ...string) (url string, stop func()) {
 	if err != nil {
 		t.Fatal("this needs the Pushgateway: apt-get install prometheus-pushgateway")
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := ln.Addr().String()
-	ln.Close()
+	addr := freePort(t)
 	cmd := exec.Command(path, append(args, "--web.listen-address", addr)...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	stop = sync.OnceFunc(func() { cmd.Process.Signal(syscall.SIGTERM); cmd.Wait() })
 	t.Cleanup(stop)
-	eventually(t, "the pushgateway is ready", func() bool {
-		resp, err := http.Get("http://" + addr + "/-/ready")
-		if err != nil {
-			return false
-		}
-		resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
-	})
+	ready(t, "the pushgateway", "http://"+addr+"/-/ready")
 	return "http://" + addr, stop
 }
 

@@ -137,7 +137,7 @@ modules:
   page: {prober: http, http: {tls_config: {insecure_skip_verify: true}}}
   strict: {prober: http}
 probes: {every: 1s, region: here, targets: [{name: fine, target: %q, module: page}, {name: untrusted, target: %q, module: strict}]}
-`, far.url(), s.addr, log, page.URL, page.URL)
+`, far.url(), s.Address, log, page.URL, page.URL)
 	s.stop()
 	if err := os.WriteFile(filepath.Join(s.dir, "narthex.yml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)

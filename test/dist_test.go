@@ -27,11 +27,11 @@ func dist(in, out string, architectures ...string) error {
 
 // bundle is a directory with the zip files for this machine, made once.
 var bundle = sync.OnceValues(func() (string, error) {
-	path, err := binary() // its directory is removed when the tests are over
+	dir, err := builds.Dir()
 	if err != nil {
 		return "", err
 	}
-	out := filepath.Join(filepath.Dir(path), "dist")
+	out := filepath.Join(dir, "dist")
 	return out, dist("..", out, runtime.GOARCH)
 })
 

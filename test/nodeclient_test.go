@@ -22,16 +22,16 @@ import (
 
 // nodePackage makes the Node client's package as npm would publish it, once.
 var nodePackage = sync.OnceValues(func() (string, error) {
-	path, err := binary() // its directory is removed when the tests are over
+	to, err := builds.Dir()
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command("npm", "pack", "--pack-destination", filepath.Dir(path))
+	cmd := exec.Command("npm", "pack", "--pack-destination", to)
 	cmd.Dir = nodeClient
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("npm pack in clients/node: %w\n%s", err, out)
 	}
-	return filepath.Join(filepath.Dir(path), "narthex-0.1.0.tgz"), nil
+	return filepath.Join(to, "narthex-0.1.0.tgz"), nil
 })
 
 const nodeClient = "../clients/node"

@@ -2,41 +2,23 @@ package test
 
 import (
 	"bytes"
-	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 )
 
-// ports counts the calls of freePort, from somewhere on.
-var ports = func() *atomic.Int64 {
-	n := new(atomic.Int64)
-	n.Store(rand.Int64N(10_000))
-	return n
-}()
-
-// freePort returns an address of this machine that nothing listens on. It is below
-// those that the system gives to whoever asks for any, and each call returns
-// another, so that nobody takes it before a program listens there or while that is
-// started again.
+// freePort returns an address of this machine that nothing listens on.
 func freePort(t testing.TB) string {
 	t.Helper()
-	for range 10_000 {
-		addr := fmt.Sprintf("127.0.0.1:%d", 20_000+ports.Add(1)%10_000)
-		if ln, err := net.Listen("tcp", addr); err == nil {
-			ln.Close()
-			return addr
-		}
+	address, err := ports.Address()
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no port from 20000 to 29999 is free")
-	return ""
+	return address
 }
 
 // ready waits until a server answers 200 at an address.

@@ -28,7 +28,7 @@ func TestManyProbes(t *testing.T) {
 	eventuallyWithin(t, 2*every+time.Minute, "all are probed by both", func() bool {
 		return probedBy(t, s.url(), n) && probedBy(t, base, n)
 	})
-	processes := []*spending{{name: "narthex", pid: s.cmd.Process.Pid}, {name: "exporter", pid: exporter}, {name: "prometheus", pid: prom}}
+	processes := []*spending{{name: "narthex", pid: s.Process().Pid}, {name: "exporter", pid: exporter}, {name: "prometheus", pid: prom}}
 	for _, p := range processes {
 		p.begin = usageOf(t, p.pid)
 	}

@@ -1,38 +1,26 @@
 package test
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/json"
 	"flag"
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"narthex/internal/narthextest"
 )
 
-// binary is the program under test, built once.
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "narthex-test-")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "narthex")
-	out, err := exec.Command("go", "build", "-o", path, "narthex/cmd/narthex").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build narthex: %w\n%s", err, out)
-	}
-	return path, nil
-})
+// builds are the programs under test, ports the addresses for them and others.
+var (
+	builds narthextest.Builds
+	ports  narthextest.Ports
+)
 
 // side is how many tests run side by side, where they may: what they do most is
 // wait.
@@ -44,15 +32,13 @@ func TestMain(m *testing.M) {
 		f.Value.Set(side)
 	}
 	code := m.Run()
-	if path, err := binary(); err == nil {
-		os.RemoveAll(filepath.Dir(path))
-	}
+	builds.Remove()
 	os.Exit(code)
 }
 
 func program(t testing.TB) string {
 	t.Helper()
-	path, err := binary()
+	path, err := builds.Program("narthex", "narthex/cmd/narthex")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,80 +58,51 @@ func scaled(n, small int) int {
 
 // server is a narthex serve that may be killed and started again.
 type server struct {
-	t    testing.TB
-	dir  string // data and configuration
-	addr string
-	tls  bool
-	cmd  *exec.Cmd
-	log  *bytes.Buffer
-	done chan error
+	*narthextest.Server
+	t   testing.TB
+	dir string // data and configuration
 }
 
 // newServer starts a narthex with the configuration, on a free port.
 func newServer(t testing.TB, config string) *server {
 	t.Helper()
-	s := &server{t: t, dir: t.TempDir(), addr: freePort(t)}
-	writeFile(t, filepath.Join(s.dir, "narthex.yml"), config)
+	s := prepareServer(t, config)
 	s.start()
+	return s
+}
+
+// prepareServer does all but start it.
+func prepareServer(t testing.TB, config string) *server {
+	t.Helper()
+	dir := t.TempDir()
+	s := &server{t: t, dir: dir, Server: &narthextest.Server{
+		Binary: program(t), Config: filepath.Join(dir, "narthex.yml"), Data: filepath.Join(dir, "data"), Address: freePort(t),
+	}}
+	writeFile(t, s.Config, config)
 	t.Cleanup(func() {
-		if s.cmd != nil {
-			s.kill()
-		}
+		s.kill()
 		if t.Failed() {
-			t.Logf("narthex said:\n%s", s.log)
+			t.Logf("narthex said:\n%s", s.Log.String())
 		}
 	})
 	return s
 }
 
-func (s *server) url() string {
-	if s.tls {
-		return "https://" + s.addr
-	}
-	return "http://" + s.addr
-}
+func (s *server) url() string { return s.URL() }
 
 // start starts the program and returns once it says that it is ready.
 func (s *server) start() {
 	s.t.Helper()
-	s.cmd = exec.Command(program(s.t), "serve", "--config", filepath.Join(s.dir, "narthex.yml"),
-		"--data", filepath.Join(s.dir, "data"), "--listen", s.addr)
-	if s.log == nil {
-		s.log = new(bytes.Buffer)
+	if err := s.Start(); err != nil {
+		s.t.Fatalf("%v\n%s", err, s.Log.String())
 	}
-	s.cmd.Stderr = s.log
-	out, err := s.cmd.StdoutPipe()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if err := s.cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil || !strings.Contains(line, "ready at "+s.url()) {
-		s.cmd.Process.Kill()
-		s.cmd.Wait()
-		s.t.Fatalf("narthex did not start: %q, %v\n%s", line, err, s.log)
-	}
-	go io.Copy(io.Discard, out)
-	s.done = make(chan error, 1)
-	go func(cmd *exec.Cmd, done chan error) { done <- cmd.Wait() }(s.cmd, s.done)
 }
 
 // kill sends SIGKILL and waits for the end.
-func (s *server) kill() {
-	s.cmd.Process.Kill()
-	<-s.done
-	s.cmd = nil
-}
+func (s *server) kill() { s.End(syscall.SIGKILL) }
 
 // stop sends SIGTERM and returns how the program ended.
-func (s *server) stop() error {
-	s.cmd.Process.Signal(syscall.SIGTERM)
-	err := <-s.done
-	s.cmd = nil
-	return err
-}
+func (s *server) stop() error { return s.End(syscall.SIGTERM) }
 
 // push posts a body and returns the status code and the answer.
 func (s *server) push(body string, header ...string) (int, map[string]any) {

@@ -64,7 +64,7 @@ func TestServeRefuses(t *testing.T) {
 		says string
 	}{
 		{"a second start on the same directory", []string{"--data", data, "--listen", "127.0.0.1:0"}, 1, "another"},
-		{"a second start on the same port", []string{"--data", t.TempDir(), "--listen", s.addr}, 1, "is another narthex running?"},
+		{"a second start on the same port", []string{"--data", t.TempDir(), "--listen", s.Address}, 1, "is another narthex running?"},
 		{"listening beyond loopback", []string{"--listen", "0.0.0.0:0"}, 2, "--insecure-no-auth"},
 		{"listening on all addresses", []string{"--listen", ":0"}, 2, "--insecure-no-auth"},
 		{"no address", []string{"--listen", "nonsense"}, 2, "want host:port"},

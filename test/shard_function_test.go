@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -17,22 +16,10 @@ import (
 	"narthex/internal/awstest"
 )
 
-// bootstrapBinary is the Lambda function, built once.
-var bootstrapBinary = sync.OnceValues(func() (string, error) {
-	narthex, err := binary() // its directory is removed when the tests are over
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(filepath.Dir(narthex), "bootstrap")
-	if out, err := exec.Command("go", "build", "-tags", "lambda.norpc", "-o", path, "narthex/cmd/bootstrap").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build bootstrap: %w\n%s", err, out)
-	}
-	return path, nil
-})
-
+// bootstrap is the Lambda function, built once.
 func bootstrap(t testing.TB) string {
 	t.Helper()
-	path, err := bootstrapBinary()
+	path, err := builds.Program("bootstrap", "narthex/cmd/bootstrap", "-tags", "lambda.norpc")
 	if err != nil {
 		t.Fatal(err)
 	}

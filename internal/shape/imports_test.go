@@ -64,25 +64,26 @@ var mayImport = map[string][]string{
 	"viewer":       {".", "internal/aws", "internal/stats"},
 
 	// Leaves.
-	"config":             {".", "internal/message", "internal/yamldoc"},
-	"internal/aws":       {},
-	"internal/dist":      {},               // make dist
-	"internal/awstest":   {"internal/aws"}, // emulators; only tests import it
-	"internal/protowire": {"."},
-	"internal/gunzip":    {},
-	"internal/stats":     {},
-	"internal/message":   {},
-	"internal/yamldoc":   {"internal/message"},
-	"internal/reply":     {"."},
-	"internal/shape":     {},
-	"docs":               {},
-	"demo":               {"push"}, // an invented sender
-	"cost":               {},
-	"quota":              {}, // what AWS allows; knows nothing of the rest
-	"test":               {},
-	"test/bench":         {}, // make bench
-	"test/chaos":         {},
-	"test/load":          {".", "remotewrite"}, // clients of a narthex in another process
+	"config":               {".", "internal/message", "internal/yamldoc"},
+	"internal/aws":         {},
+	"internal/dist":        {},               // make dist
+	"internal/awstest":     {"internal/aws"}, // emulators; only tests import it
+	"internal/narthextest": {},               // narthex in processes of its own, for tests and what measures
+	"internal/protowire":   {"."},
+	"internal/gunzip":      {},
+	"internal/stats":       {},
+	"internal/message":     {},
+	"internal/yamldoc":     {"internal/message"},
+	"internal/reply":       {"."},
+	"internal/shape":       {},
+	"docs":                 {},
+	"demo":                 {"push"}, // an invented sender
+	"cost":                 {},
+	"quota":                {}, // what AWS allows; knows nothing of the rest
+	"test":                 {},
+	"test/bench":           {}, // make bench
+	"test/chaos":           {},
+	"test/load":            {".", "remotewrite", "internal/narthextest"}, // clients of a narthex in another process
 
 	// Wiring.
 	"app":                {everything},

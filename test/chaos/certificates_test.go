@@ -42,8 +42,8 @@ func newCertificates(r *run) world {
 	c.renew(time.Hour)
 	c.configure(chaosUser)
 	c.write("narthex.yml", r.Config+"web_config_file: "+c.dir+"/web.yml\n")
-	c.scheme = "https"
-	c.pushTo = c.base()
+	c.TLS = true
+	c.pushTo = c.URL()
 	c.mustStart()
 	return c
 }

@@ -30,18 +30,18 @@ func (c *clients) actions() map[string]func(r *run) {
 	all := c.program.actions()
 	maps.Copy(all, map[string]func(r *run){
 		"slow": func(r *run) { // a header that never ends
-			c.hold(10+r.r.IntN(20), "POST /api/v1/push HTTP/1.1\r\nHost: "+c.addr+"\r\nX-Slow: ", "a", 100*time.Millisecond)
+			c.hold(10+r.r.IntN(20), "POST /api/v1/push HTTP/1.1\r\nHost: "+c.Address+"\r\nX-Slow: ", "a", 100*time.Millisecond)
 		},
 		"endless": func(r *run) { // a body that never ends, as fast as it goes
 			chunk := strings.Repeat(`{"name":"chaos_bad_total","add":1},`, 1000)
-			c.hold(1+r.r.IntN(4), "POST /api/v1/push HTTP/1.1\r\nHost: "+c.addr+"\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
+			c.hold(1+r.r.IntN(4), "POST /api/v1/push HTTP/1.1\r\nHost: "+c.Address+"\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
 				fmt.Sprintf("%x\r\n%s\r\n", len(chunk), chunk), time.Millisecond)
 		},
 		"dribble": func(r *run) { // a body of which a little comes now and then
-			c.hold(10+r.r.IntN(20), "POST /api/v1/push HTTP/1.1\r\nHost: "+c.addr+"\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n{", " ", 50*time.Millisecond)
+			c.hold(10+r.r.IntN(20), "POST /api/v1/push HTTP/1.1\r\nHost: "+c.Address+"\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n{", " ", 50*time.Millisecond)
 		},
 		"deaf": func(r *run) { // asks for much and does not read the answer
-			c.hold(5+r.r.IntN(10), strings.Repeat("GET /metrics HTTP/1.1\r\nHost: "+c.addr+"\r\n\r\n", 50), "", time.Second)
+			c.hold(5+r.r.IntN(10), strings.Repeat("GET /metrics HTTP/1.1\r\nHost: "+c.Address+"\r\n\r\n", 50), "", time.Second)
 		},
 		"release": func(*run) { c.release() },
 	})
@@ -55,7 +55,7 @@ func (c *clients) hold(n int, begin, more string, every time.Duration) {
 		if len(c.held) > 200 {
 			return
 		}
-		conn, err := net.DialTimeout("tcp", c.addr, time.Second)
+		conn, err := net.DialTimeout("tcp", c.Address, time.Second)
 		if err != nil {
 			return
 		}

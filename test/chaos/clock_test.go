@@ -40,8 +40,8 @@ func chaosNow() time.Time {
 
 func newClock(r *run) world {
 	c := &clock{program: prepareProgram(r)}
-	c.binary = withClock(r, "narthex", "serve.go", []string{"app.Options{Config: c,", "tsdb.Options{\n"})
-	c.env = []string{"CHAOS_CLOCK=" + filepath.Join(c.dir, "clock")}
+	c.Binary = withClock(r, "narthex", "serve.go", []string{"app.Options{Config: c,", "tsdb.Options{\n"})
+	c.Env = []string{"CHAOS_CLOCK=" + filepath.Join(c.dir, "clock")}
 	c.move(0)
 	c.mustStart()
 	return c

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"narthex/internal/narthextest"
 )
 
 // delivery is a program between two hops: its senders are before the first, a
@@ -26,7 +28,7 @@ func newDelivery(r *run) world {
 	r.Config = strings.ReplaceAll(r.Config, "RECEIVER", d.out.url)
 	d.program = prepareProgram(r)
 	d.mustStart()
-	d.in = newHop(r, d.base(), 1)
+	d.in = newHop(r, d.URL(), 1)
 	d.pushTo = d.in.url
 	return d
 }
@@ -62,7 +64,7 @@ type receiver struct {
 	base string
 	dir  string
 	cmd  *exec.Cmd
-	log  lockedBuffer
+	log  narthextest.Log
 }
 
 func newReceiver(r *run) *receiver {
@@ -71,7 +73,7 @@ func newReceiver(r *run) *receiver {
 	r.Cleanup(func() {
 		x.kill()
 		if r.Failed() {
-			r.Logf("Prometheus said at the end:\n%s", x.log.tail())
+			r.Logf("Prometheus said at the end:\n%s", x.log.Tail())
 		}
 	})
 	return x
@@ -97,7 +99,7 @@ func (x *receiver) start() {
 			}
 		}
 	}
-	x.r.Fatalf("Prometheus is not ready:\n%s", x.log.tail())
+	x.r.Fatalf("Prometheus is not ready:\n%s", x.log.Tail())
 }
 
 func (x *receiver) kill() {

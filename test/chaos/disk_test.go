@@ -25,8 +25,8 @@ type disk struct {
 
 func newDisk(r *run) world {
 	d := &disk{program: prepareProgram(r)}
-	d.data = filepath.Join(d.dir, "disk", "data")
-	if err := os.Mkdir(filepath.Dir(d.data), 0o700); err != nil {
+	d.Data = filepath.Join(d.dir, "disk", "data")
+	if err := os.Mkdir(filepath.Dir(d.Data), 0o700); err != nil {
 		r.Fatal(err)
 	}
 	d.image = filepath.Join(d.dir, "disk.img")
@@ -61,7 +61,7 @@ func (d *disk) format() error {
 }
 
 func (d *disk) mount() error {
-	at := filepath.Dir(d.data)
+	at := filepath.Dir(d.Data)
 	if text, err := exec.Command("mount", "-o", "loop,errors=remount-ro", d.image, at).CombinedOutput(); err != nil {
 		return fmt.Errorf("mount: %w: %s", err, text)
 	}
@@ -78,9 +78,9 @@ func (d *disk) mount() error {
 }
 
 func (d *disk) unmount() {
-	if text, err := exec.Command("umount", filepath.Dir(d.data)).CombinedOutput(); err != nil {
+	if text, err := exec.Command("umount", filepath.Dir(d.Data)).CombinedOutput(); err != nil {
 		d.r.Errorf("umount: %v: %s", err, text)
-		exec.Command("umount", "-l", filepath.Dir(d.data)).Run()
+		exec.Command("umount", "-l", filepath.Dir(d.Data)).Run()
 	}
 }
 
@@ -99,11 +99,11 @@ func (d *disk) actions() map[string]func(r *run) {
 // startOnIt starts the program on the disk as it is. One that can't be written
 // may keep it from starting, and then it says why.
 func (d *disk) startOnIt() {
-	err := d.start()
+	err := d.Start()
 	if err == nil {
 		return
 	}
-	said := d.log.tail()
+	said := d.Log.Tail()
 	if !d.readOnly && !d.full() {
 		d.r.broken("%v\n%s", err, said)
 		return
@@ -119,7 +119,7 @@ func (d *disk) startOnIt() {
 	d.mustStart()
 }
 
-func (d *disk) ballast() string { return filepath.Join(filepath.Dir(d.data), "ballast") }
+func (d *disk) ballast() string { return filepath.Join(filepath.Dir(d.Data), "ballast") }
 
 func (d *disk) full() bool {
 	_, err := os.Stat(d.ballast())
@@ -161,16 +161,14 @@ func (d *disk) free() {
 // still stops the program between its system calls: what a sync that is under way
 // while the file system fails returns is the kernel's affair, and not always right.
 func (d *disk) still() {
-	d.mu.Lock()
-	cmd := d.cmd
-	d.mu.Unlock()
-	if cmd == nil {
+	process := d.Process()
+	if process == nil {
 		return
 	}
-	cmd.Process.Signal(syscall.SIGSTOP)
+	process.Signal(syscall.SIGSTOP)
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); pause(time.Millisecond) {
 		running := 0
-		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", cmd.Process.Pid))
+		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", process.Pid))
 		for _, task := range tasks {
 			text, _ := os.ReadFile(task)
 			if _, rest, ok := strings.Cut(string(text), ") "); ok && rest[0] != 'T' {
@@ -200,13 +198,12 @@ func (d *disk) fail() {
 
 // limit bounds how large files of the program may become.
 func (d *disk) limit(bytes uint64) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.cmd == nil {
+	process := d.Process()
+	if process == nil {
 		return
 	}
 	want := syscall.Rlimit{Cur: bytes, Max: ^uint64(0)}
-	if _, _, errno := syscall.RawSyscall6(syscall.SYS_PRLIMIT64, uintptr(d.cmd.Process.Pid), syscall.RLIMIT_FSIZE, uintptr(unsafe.Pointer(&want)), 0, 0, 0); errno != 0 {
+	if _, _, errno := syscall.RawSyscall6(syscall.SYS_PRLIMIT64, uintptr(process.Pid), syscall.RLIMIT_FSIZE, uintptr(unsafe.Pointer(&want)), 0, 0, 0); errno != 0 {
 		d.r.Errorf("limit the file size: %v", errno)
 	}
 }

@@ -78,7 +78,7 @@ var given *options
 func TestMain(m *testing.M) {
 	given = commandLine()
 	code := m.Run()
-	removeBinaries()
+	builds.Remove()
 	os.Exit(code)
 }
 

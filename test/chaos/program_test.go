@@ -4,60 +4,33 @@ package chaos
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
+
+	"narthex/internal/narthextest"
 )
 
 // program is a narthex serve with its data on a disk, behind a hop.
 type program struct {
+	*narthextest.Server
 	r       *run
 	dir     string
-	data    string
-	scheme  string
-	addr    string
-	env     []string
-	binary  string
 	client  *http.Client
 	pushTo  string // where senders push; the hop's address if there is one
 	mu      sync.Mutex
-	cmd     *exec.Cmd
-	done    chan struct{}
-	log     lockedBuffer
 	stopped *time.Timer // of SIGSTOP
-}
-
-// lockedBuffer is written by a process and read by a test.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) tail() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	text := b.b.String()
-	return text[max(0, len(text)-6000):]
 }
 
 func newProgram(r *run) world {
@@ -69,26 +42,28 @@ func newProgram(r *run) world {
 // prepareProgram does all but start it.
 func prepareProgram(r *run) *program {
 	dir := r.TempDir()
-	p := &program{r: r, dir: dir, data: filepath.Join(dir, "data"), scheme: "http", addr: freeAddress(r), binary: built(r, "narthex", "narthex/cmd/narthex")}
+	p := &program{r: r, dir: dir, Server: &narthextest.Server{
+		Binary: built(r, "narthex", "narthex/cmd/narthex"), Config: filepath.Join(dir, "narthex.yml"),
+		Data: filepath.Join(dir, "data"), Address: freeAddress(r),
+	}}
 	p.client = &http.Client{Timeout: 2 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 20}}
-	p.pushTo = p.base()
+	p.pushTo = p.URL()
 	p.write("narthex.yml", r.Config)
 	r.Cleanup(func() {
 		p.kill()
 		if r.Failed() {
-			r.Logf("narthex said at the end:\n%s", p.log.tail())
+			r.Logf("narthex said at the end:\n%s", p.Log.Tail())
 		}
 	})
 	return p
 }
 
 func freeAddress(r *run) string {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := ports.Address()
 	if err != nil {
 		r.Fatal(err)
 	}
-	defer ln.Close()
-	return ln.Addr().String()
+	return address
 }
 
 // write writes a file beside the data.
@@ -98,41 +73,9 @@ func (p *program) write(name, text string) {
 	}
 }
 
-func (p *program) base() string { return p.scheme + "://" + p.addr }
-
-// start starts the program and returns when it is ready, or an error if it ends
-// before.
-func (p *program) start() error {
-	cmd := exec.Command(p.binary, "serve", "--config", filepath.Join(p.dir, "narthex.yml"), "--data", p.data, "--listen", p.addr)
-	cmd.Env = append(os.Environ(), p.env...)
-	cmd.Stderr = &p.log
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return err
-	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil || !strings.Contains(line, "ready at ") {
-		cmd.Process.Kill()
-		return errors.Join(fmt.Errorf("narthex did not start: %q", line), cmd.Wait())
-	}
-	done := make(chan struct{})
-	go func() {
-		io.Copy(io.Discard, out)
-		cmd.Wait()
-		close(done)
-	}()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.cmd, p.done = cmd, done
-	return nil
-}
-
 func (p *program) mustStart() {
-	if err := p.start(); err != nil {
-		p.r.broken("%v\n%s", err, p.log.tail())
+	if err := p.Start(); err != nil {
+		p.r.broken("%v\n%s", err, p.Log.Tail())
 		p.r.FailNow()
 	}
 }
@@ -143,14 +86,7 @@ func (p *program) kill() { p.end(syscall.SIGKILL) }
 // end sends a signal and waits for the end.
 func (p *program) end(s syscall.Signal) {
 	p.resume()
-	p.mu.Lock()
-	cmd, done := p.cmd, p.done
-	p.cmd = nil
-	p.mu.Unlock()
-	if cmd != nil {
-		cmd.Process.Signal(s)
-		<-done
-	}
+	p.End(s)
 }
 
 // resume ends a SIGSTOP.
@@ -161,8 +97,8 @@ func (p *program) resume() {
 		p.stopped.Stop()
 		p.stopped = nil
 	}
-	if p.cmd != nil {
-		p.cmd.Process.Signal(syscall.SIGCONT)
+	if process := p.Process(); process != nil {
+		process.Signal(syscall.SIGCONT)
 	}
 }
 
@@ -170,8 +106,8 @@ func (p *program) resume() {
 func (p *program) freeze(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.cmd != nil {
-		p.cmd.Process.Signal(syscall.SIGSTOP)
+	if process := p.Process(); process != nil {
+		process.Signal(syscall.SIGSTOP)
 		p.stopped = time.AfterFunc(d, p.resume)
 	}
 }
@@ -195,7 +131,7 @@ func (p *program) heal(r *run) {
 func (p *program) awaitReady() {
 	var last error
 	for end := time.Now().Add(arrival); time.Now().Before(end); pause(20 * time.Millisecond) {
-		resp, err := p.client.Get(p.base() + "/-/ready")
+		resp, err := p.client.Get(p.URL() + "/-/ready")
 		if err == nil {
 			resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
@@ -233,7 +169,7 @@ func post(ctx context.Context, c *http.Client, base string, e *entry) answer {
 }
 
 func (p *program) stores() []store {
-	return []store{{name: "the embedded store", query: queryAt(p.client, p.base())}}
+	return []store{{name: "the embedded store", query: queryAt(p.client, p.URL())}}
 }
 
 // queryAt asks the Prometheus API at an address.
@@ -260,7 +196,7 @@ func queryAt(c *http.Client, base string) func(expr string, at time.Time) ([]res
 
 // bounds reads what the process uses.
 func (p *program) bounds(r *run) {
-	resp, err := p.client.Get(p.base() + "/metrics")
+	resp, err := p.client.Get(p.URL() + "/metrics")
 	if err != nil {
 		return
 	}
@@ -290,34 +226,17 @@ func (p *program) bounds(r *run) {
 // onTheWay is a header of answers that something between sender and program made.
 const onTheWay = "X-Chaos"
 
-// builds are the programs under test, each built once.
-var builds = struct {
-	mu   sync.Mutex
-	dir  string
-	have map[string]string
-}{have: map[string]string{}}
+// builds are the programs under test, ports the addresses for them and others.
+var (
+	builds narthextest.Builds
+	ports  narthextest.Ports
+)
 
 // built builds a program.
 func built(r *run, name, path string, flags ...string) string {
-	builds.mu.Lock()
-	defer builds.mu.Unlock()
-	if have, ok := builds.have[name]; ok {
-		return have
+	file, err := builds.Program(name, path, flags...)
+	if err != nil {
+		r.Fatal(err)
 	}
-	if builds.dir == "" {
-		dir, err := os.MkdirTemp("", "narthex-chaos-")
-		if err != nil {
-			r.Fatal(err)
-		}
-		builds.dir = dir
-	}
-	out := filepath.Join(builds.dir, name)
-	args := append(append([]string{"build", "-o", out}, flags...), path)
-	if text, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-		r.Fatalf("go %v: %v\n%s", args, err, text)
-	}
-	builds.have[name] = out
-	return out
+	return file
 }
-
-func removeBinaries() { os.RemoveAll(builds.dir) }

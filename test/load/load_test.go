@@ -4,14 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"narthex/internal/narthextest"
 )
 
 // result is what report.json has, as far as it is looked at here.
@@ -27,40 +27,32 @@ type result struct {
 	Samples []map[string]any
 }
 
-// programs is a directory with the two programs, built once, without the race detector:
-// what they measure is narthex.
-var programs = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "narthex-load-test-")
-	if err != nil {
-		return "", err
-	}
-	out, err := exec.Command("go", "build", "-o", dir+"/", "narthex/cmd/narthex", "narthex/test/load").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build: %w\n%s", err, out)
-	}
-	return dir, nil
-})
+// builds are the two programs, without the race detector: what they measure is
+// narthex.
+var builds narthextest.Builds
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if dir, err := programs(); err == nil {
-		os.RemoveAll(dir)
-	}
+	builds.Remove()
 	os.Exit(code)
 }
 
 // load runs the program and returns its exit code and its report.
 func load(t *testing.T, args ...string) (code int, r result, said string) {
 	t.Helper()
-	bin, err := programs()
+	narthex, err := builds.Program("narthex", "narthex/cmd/narthex")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := builds.Program("load", "narthex/test/load")
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	args = append(args, "-narthex", filepath.Join(bin, "narthex"), "-out", dir)
+	args = append(args, "-narthex", narthex, "-out", dir)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, filepath.Join(bin, "load"), args...).CombinedOutput()
+	out, err := exec.CommandContext(ctx, program, args...).CombinedOutput()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		code = exit.ExitCode()

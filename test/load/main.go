@@ -99,11 +99,11 @@ func run(ctx context.Context, o options) (_ *report, err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("%w\nnarthex said: %s", err, s.said())
+			err = fmt.Errorf("%w\nnarthex said: %s", err, s.Log.Tail())
 		}
 		s.end()
 	}()
-	d := newDriver(s.url, o.seed)
+	d := newDriver(s.URL(), o.seed)
 	w := newWatch(s, d)
 	r := &report{Options: o.String(), Begun: time.Now().UTC()}
 	phase := func(name string, rate float64, length time.Duration) error {
@@ -137,7 +137,7 @@ func run(ctx context.Context, o options) (_ *report, err error) {
 	}
 	fmt.Fprintln(os.Stderr, "comparing the store with what was acknowledged")
 	d.settle(ctx)
-	r.Wrong = d.truth.compare(ctx, s.url, o.interval)
+	r.Wrong = d.truth.compare(ctx, s.URL(), o.interval)
 	r.Stopped = s.stop()
 	r.judge(o, w, d)
 	return r, nil
