@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -273,6 +274,49 @@ func TestRoomHasALine(t *testing.T) {
 		come("g", 3)
 		come("h", 1)
 		want("g", "h")
+	})
+}
+
+// A burst may fill the line; one that has stood for a second takes a quarter of that,
+// until nobody waits.
+func TestRoomLineThatStands(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := app.NewRoom(1, 1, 8, time.Minute)
+		come := func(n int) (turnedAway int) {
+			var refused atomic.Int64
+			for range n {
+				go func() {
+					if !r.Take(t.Context(), "a", 1) {
+						refused.Add(1)
+					}
+				}()
+			}
+			synctest.Wait()
+			return int(refused.Load())
+		}
+		serve := func(n int) {
+			for range n {
+				r.Give("a", 1)
+				synctest.Wait()
+			}
+		}
+		if n := come(10); n != 1 || r.Waiting() != 8 {
+			t.Errorf("of a burst of 10, %d were turned away and %d wait", n, r.Waiting())
+		}
+		serve(2)
+		time.Sleep(time.Second)
+		if n := come(1); n != 1 {
+			t.Error("a line that stands took one more")
+		}
+		serve(5)
+		if n := come(2); n != 1 || r.Waiting() != 2 {
+			t.Errorf("of 2, %d were turned away and %d wait", n, r.Waiting())
+		}
+		serve(3)
+		if n := come(9); n != 0 || r.Waiting() != 8 {
+			t.Errorf("after the line was empty %d of a burst were turned away and %d wait", n, r.Waiting())
+		}
+		serve(9)
 	})
 }
 

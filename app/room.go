@@ -10,7 +10,11 @@ import (
 // room is a number of something that requests share, such as bytes or turns. No
 // sender has more than its share of it, so that one whose bodies never end does not
 // keep out the others. Who finds it full waits in line, which is of a bounded length:
-// more would only wait longer, in memory.
+// more would only wait longer, in memory. A line that has stood for some time is no
+// burst that will be done with but overload, and is kept short.
+//
+// Source: Nichols and Jacobson, "Controlling Queue Delay", 2012: what tells a bad queue
+// from a good one is not its length but that it does not go away.
 type room struct {
 	size, share int64
 	line        int           // how many may wait
@@ -21,7 +25,14 @@ type room struct {
 	held    map[string]int64 // by sender
 	waiting *list.List       // of *waiter, who came first in front
 	waits   map[string]int   // by sender
+	stands  time.Time        // since when somebody waits
 }
+
+// A line that has stood for this long is cut to a part of what it may have.
+const (
+	standing     = time.Second
+	standingPart = 4
+)
 
 // waiter is a request in line.
 type waiter struct {
@@ -46,8 +57,16 @@ func (r *room) take(ctx context.Context, who string, n int64) bool {
 		r.mu.Unlock()
 		return true
 	}
+	now := time.Now()
+	if r.waiting.Len() == 0 {
+		r.stands = now
+	}
+	line := r.line
+	if now.Sub(r.stands) >= standing {
+		line /= standingPart
+	}
 	// A sender's share of the line is that of the room.
-	if r.waiting.Len() >= r.line || int64(r.waits[who])*r.size >= int64(r.line)*r.share {
+	if r.waiting.Len() >= line || int64(r.waits[who])*r.size >= int64(line)*r.share {
 		r.mu.Unlock()
 		return false
 	}
@@ -79,12 +98,15 @@ func (r *room) take(ctx context.Context, who string, n int64) bool {
 // fits reports whether n may go to a sender who comes now: nobody waits for what is
 // free.
 func (r *room) fits(who string, n int64) bool {
+	if n > r.free || r.held[who]+n > r.share {
+		return false
+	}
 	for e := r.waiting.Front(); e != nil; e = e.Next() {
 		if w := e.Value.(*waiter); r.held[w.who]+w.n <= r.share {
 			return false
 		}
 	}
-	return n <= r.free && r.held[who]+n <= r.share
+	return true
 }
 
 func (r *room) grant(who string, n int64) {

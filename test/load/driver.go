@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -23,8 +21,7 @@ const mostUnderWay = 4000
 
 // driver sends requests and notes what becomes of them.
 type driver struct {
-	url     string
-	client  *http.Client
+	wire    *wire
 	truth   *truth
 	traffic *traffic
 	seed    uint64
@@ -50,8 +47,7 @@ type notes struct {
 func newDriver(url string, seed uint64) *driver {
 	t := new(truth)
 	return &driver{
-		url: url, seed: seed, truth: t, traffic: newTraffic(t, seed),
-		client: &http.Client{Timeout: patience, Transport: &http.Transport{MaxIdleConnsPerHost: 512, IdleConnTimeout: 5 * time.Second, DisableCompression: true}},
+		wire: newWire(url), seed: seed, truth: t, traffic: newTraffic(t, seed),
 	}
 }
 
@@ -117,7 +113,7 @@ func (d *driver) open(ctx context.Context, rate float64, length time.Duration) {
 func (d *driver) send(q *request, due time.Time) {
 	defer d.underWay.Add(-1)
 	d.note(func(n *notes) { n.offered++ })
-	status, retry, body, err := d.do(q)
+	status, retry, body, err := d.wire.do(q)
 	took := time.Since(due)
 	d.note(func(n *notes) {
 		switch {
@@ -150,23 +146,6 @@ func (d *driver) send(q *request, due time.Time) {
 	q.release()
 }
 
-func (d *driver) do(q *request) (status int, retry, text string, err error) {
-	req, err := http.NewRequest(q.method, d.url+q.path, bytes.NewReader(q.body))
-	if err != nil {
-		return 0, "", "", err
-	}
-	for _, h := range q.header {
-		req.Header.Set(h[0], h[1])
-	}
-	resp, err := d.client.Do(req)
-	if err != nil {
-		return 0, "", "", err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	return resp.StatusCode, resp.Header.Get("Retry-After"), string(body), err
-}
-
 // settle sends again what was not answered, under the same id, until all is known.
 func (d *driver) settle(ctx context.Context) {
 	d.mu.Lock()
@@ -175,7 +154,7 @@ func (d *driver) settle(ctx context.Context) {
 	d.mu.Unlock()
 	for _, q := range list {
 		for ctx.Err() == nil {
-			status, _, _, err := d.do(q)
+			status, _, _, err := d.wire.do(q)
 			if err == nil && status/100 == 2 {
 				q.acknowledged()
 				break
