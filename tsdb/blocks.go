@@ -39,7 +39,7 @@ const blockLength = promtsdb.DefaultBlockDuration
 
 // NewBlocks makes blocks in dir, which it creates.
 func NewBlocks(dir string) (*Blocks, error) {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make blocks: %w", err)
 	}
 	f, _ := loadFamilies(filepath.Join(dir, moreFamiliesFile)) // there is none yet
@@ -159,7 +159,7 @@ func markLate(block string) error {
 // is open shows them a little later ([Options] say when it looks). Calling it again,
 // after it failed or was killed, moves what is left.
 func Publish(dir, store string) error {
-	if err := os.MkdirAll(store, 0o777); err != nil {
+	if err := os.MkdirAll(store, 0o700); err != nil {
 		return fmt.Errorf("publish blocks: %w", err)
 	}
 	if err := addFamilies(filepath.Join(dir, moreFamiliesFile), filepath.Join(store, moreFamiliesFile)); err != nil {
@@ -176,6 +176,9 @@ func Publish(dir, store string) error {
 		if err := os.Rename(filepath.Join(dir, e.Name()), filepath.Join(store, e.Name())); err != nil {
 			return fmt.Errorf("publish a block: %w", err)
 		}
+	}
+	if err := syncPath(store, openFile); err != nil { // only then may be forgotten where they came from
+		return fmt.Errorf("publish blocks: %w", err)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package tsdb_test
 
 import (
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -81,5 +82,19 @@ func TestBlocks(t *testing.T) {
 	}
 	if n := count(again, "past_total"); n != len(times) {
 		t.Errorf("after a restart %d samples of the past, want %d", n, len(times))
+	}
+}
+
+// A store that blocks make is its user's alone, as one that is opened.
+func TestPublishMakesPrivateDirectory(t *testing.T) {
+	dir := t.TempDir()
+	store := filepath.Join(dir, "data", "tsdb")
+	if err := tsdb.Publish(t.TempDir(), store); err != nil {
+		t.Fatal(err)
+	}
+	for _, made := range []string{filepath.Dir(store), store} {
+		if info, err := os.Stat(made); err != nil || info.Mode().Perm() != 0o700 {
+			t.Errorf("%s: %v, %v", made, info.Mode(), err)
+		}
 	}
 }

@@ -11,7 +11,7 @@ const keepFree = 16 << 20
 
 // room says why there is none for a write.
 func (db *DB) room() error {
-	free, ok := freeBytes(db.dir)
+	free, ok := db.opts.free(db.dir)
 	if ok && free < keepFree {
 		return fmt.Errorf("%d KiB of the disk are free, less than the %d MiB that it wants: make room", free>>10, keepFree>>20)
 	}

@@ -3,10 +3,9 @@ package tsdb
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 )
 
 // Sync makes durable what Write has stored: afterwards it survives a power cut
@@ -17,6 +16,8 @@ import (
 // Calls share the work: one that comes while the disk is busy with another
 // waits for the next round, together with all that come until it begins. Writes
 // go on meanwhile.
+//
+// Once the disk has failed to take something, all calls fail, and Write too.
 func (db *DB) Sync() error {
 	g := &db.syncing
 	g.mu.Lock()
@@ -47,6 +48,8 @@ type rounds struct {
 
 	turn     sync.Mutex // held by the round that is under way
 	wal, wbl syncedTo
+
+	broken atomic.Pointer[brokenError]
 }
 
 type round struct {
@@ -54,80 +57,55 @@ type round struct {
 	err  error
 }
 
-// syncedTo is how far a log is known to be on the disk.
-type syncedTo struct {
-	file string
-	size int64
+// brokenError is a sync that failed. The kernel takes what it could not write back
+// for written and says so once: a sync after that one finds nothing to do and
+// succeeds. What the logs hold from there on may have a hole, behind which nothing
+// is read any more. So nothing is stored until [Open] has written them again, and
+// has read them as they are then.
+type brokenError struct{ err error }
+
+func (e *brokenError) Error() string {
+	return fmt.Sprintf("the disk did not take what was stored (%v), and whether it takes more can't be known: look after it and start narthex again, which writes the store's log once more; nothing is stored until then", e.err)
+}
+
+func (e *brokenError) Unwrap() error { return e.err }
+
+// intact returns why nothing may be stored any more.
+func (g *rounds) intact() error {
+	if e := g.broken.Load(); e != nil {
+		return e
+	}
+	return nil
 }
 
 func (db *DB) syncLogs() error {
 	db.mu.Lock()
 	closed := db.closed
 	db.mu.Unlock()
-	if closed {
-		return syncFailed(errors.New("the store is closed"))
+	g := &db.syncing
+	err := g.intact()
+	switch {
+	case closed:
+		err = errors.New("the store is closed")
+	case err == nil:
+		err = g.wal.sync(filepath.Join(db.dir, walDir), db.opts.files)
+		if err == nil {
+			err = g.wbl.sync(filepath.Join(db.dir, wblDir), db.opts.files)
+		}
+		if e, ok := errors.AsType[*brokenError](err); ok {
+			g.broken.Store(e)
+		}
 	}
-	if err := db.syncing.wal.sync(filepath.Join(db.dir, "wal")); err != nil {
-		return syncFailed(err)
-	}
-	if err := db.syncing.wbl.sync(filepath.Join(db.dir, "wbl")); err != nil {
-		return syncFailed(err)
+	if err != nil {
+		return fmt.Errorf("sync the store: %w", err)
 	}
 	return nil
 }
 
-func syncFailed(err error) error { return fmt.Errorf("sync the store: %w", err) }
-
-// sync syncs the log's newest file if it has grown. When that is another file
-// than before, it syncs the one before too, which may be left a moment ago, and
-// the directory. The first time it syncs all: processes that were killed may have
-// left any of them as they had written it, and nobody writes again what is there.
-func (s *syncedTo) sync(dir string) error {
-	entries, err := os.ReadDir(dir) // sorted by name, and so by age
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	var files []string // the newest first
-	for i := len(entries) - 1; i >= 0 && (len(files) < 2 || s.file == ""); i-- {
-		if entries[i].Type().IsRegular() {
-			files = append(files, filepath.Join(dir, entries[i].Name()))
-		}
-	}
-	if len(files) == 0 {
-		return nil
-	}
-	info, err := os.Stat(files[0])
-	if err != nil {
-		return err
-	}
-	to := syncedTo{file: files[0], size: info.Size()}
-	if to == *s {
-		return nil
-	}
-	if to.file == s.file {
-		files = files[:1]
-	} else {
-		files = append(files, dir)
-	}
-	for _, path := range files {
-		if err := syncFile(path); err != nil {
-			return err
-		}
-	}
-	*s = to
-	return nil
-}
-
-func syncFile(path string) error {
-	f, err := os.Open(path)
-	if err == nil {
-		err = errors.Join(f.Sync(), f.Close())
-	}
-	if errors.Is(err, fs.ErrNotExist) { // truncated meanwhile
-		return nil
-	}
-	return err
+// release lets go of the files, once no round is under way.
+func (g *rounds) release() {
+	g.turn.Lock()
+	defer g.turn.Unlock()
+	g.wal.release()
+	g.wbl.release()
 }

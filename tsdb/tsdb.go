@@ -51,6 +51,9 @@ type Options struct {
 	Registerer prometheus.Registerer
 	// Now is the clock that decides what lies in the future; nil is time.Now.
 	Now func() time.Time
+
+	files opener
+	free  func(dir string) (bytes uint64, ok bool)
 }
 
 func (o Options) withDefaults() Options {
@@ -65,6 +68,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.files == nil {
+		o.files = openFile
+	}
+	if o.free == nil {
+		o.free = freeBytes
 	}
 	return o
 }
@@ -127,6 +136,9 @@ func Open(dir string, o Options) (*DB, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open store %s: %w", dir, err)
 	}
+	if err := secure(dir, o.files); err != nil {
+		return nil, fmt.Errorf("open store %s: %w", dir, err)
+	}
 	po.BlockCompactionExcludeFunc = func(b *promtsdb.BlockMeta) bool { return tooEarly(b, head.Load()) }
 	inner, err := promtsdb.Open(dir, o.Logger, reg, po, nil)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -145,7 +157,11 @@ func Open(dir string, o Options) (*DB, error) {
 	if err != nil {
 		o.Logger.Warn("types and help texts of metrics are lost and will be learned again", "err", err)
 	}
-	return &DB{opts: o, dir: dir, inner: inner, metrics: reg, families: fam}, nil
+	db := &DB{opts: o, dir: dir, inner: inner, metrics: reg, families: fam}
+	if err := db.Sync(); err != nil { // and so has the logs' files open from their beginning
+		return nil, errors.Join(fmt.Errorf("open store %s: %w", dir, err), db.Close())
+	}
+	return db, nil
 }
 
 // tooEarly reports whether a block of late samples must not be merged with others
@@ -160,6 +176,7 @@ func tooEarly(b *promtsdb.BlockMeta, head *promtsdb.Head) bool {
 // Close writes what is pending and releases the directory. A Write that comes
 // later gets an error of kind narthex.Unavailable. Closing twice is harmless.
 func (db *DB) Close() error {
+	defer db.syncing.release()
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if db.closed {

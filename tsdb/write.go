@@ -57,6 +57,9 @@ func (db *DB) write(ctx context.Context, b *narthex.Batch, w *write) error {
 	if err := ctx.Err(); err != nil {
 		return narthex.Errorf(narthex.Unavailable, "store samples: %w", err)
 	}
+	if err := db.syncing.intact(); err != nil {
+		return narthex.Errorf(narthex.Unavailable, "store samples in %s: %w", db.dir, err)
+	}
 	if err := db.room(); err != nil {
 		return narthex.Errorf(narthex.Unavailable, "store samples in %s: %w; nothing was stored, try again", db.dir, err)
 	}
