@@ -4,20 +4,16 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"narthex"
 	"narthex/accesslog"
+	"narthex/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // goldens are the logs in testdata and how they are read.
 func goldens() map[string]accesslog.Options {
@@ -156,19 +152,7 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := expose(counts.Series()) + "# " + string(report) + "\n"
-			file := filepath.Join("testdata", name+".golden")
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if d := cmp.Diff(string(want), got); d != "" {
-				t.Errorf("%s (-update writes it anew): want -, got +\n%s", file, d)
-			}
+			golden.Check(t, filepath.Join("testdata", name+".golden"), got)
 		})
 	}
 }

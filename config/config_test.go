@@ -2,7 +2,6 @@ package config_test
 
 import (
 	"errors"
-	"flag"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -15,26 +14,8 @@ import (
 
 	"narthex"
 	"narthex/config"
+	"narthex/internal/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite the .want files")
-
-// golden compares got with the file, or rewrites that.
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(string(want), got); d != "" {
-		t.Errorf("%s (-want +got):\n%s", file, d)
-	}
-}
 
 // TestBadFiles holds the errors of each testdata/bad/*.yml against the .want
 // file beside it.
@@ -53,7 +34,7 @@ func TestBadFiles(t *testing.T) {
 			if err == nil || c != nil {
 				t.Fatalf("got %v, %v", c, err)
 			}
-			golden(t, strings.TrimSuffix(file, ".yml")+".want", err.Error()+"\n")
+			golden.Check(t, strings.TrimSuffix(file, ".yml")+".want", err.Error()+"\n")
 		})
 	}
 }
@@ -214,7 +195,7 @@ func TestExplain(t *testing.T) {
 	if err := c.Explain(&b); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "testdata/explain.want", b.String())
+	golden.Check(t, "testdata/explain.want", b.String())
 	b.Reset()
 	if err := config.Default().Explain(&b); err != nil || strings.Contains(b.String(), ":0") {
 		t.Errorf("the default: %v\n%s", err, b.String())
@@ -231,7 +212,7 @@ type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, os.ErrClosed }
 
-func TestReference(t *testing.T) { golden(t, "testdata/reference.want", config.Reference()) }
+func TestReference(t *testing.T) { golden.Check(t, "testdata/reference.want", config.Reference()) }
 
 func TestLoadErrors(t *testing.T) {
 	dir := t.TempDir()

@@ -2,20 +2,16 @@ package openmetrics_test
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"narthex"
+	"narthex/internal/golden"
 	"narthex/openmetrics"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // dump writes series for a person: one a line, families by their type.
 func dump(series []narthex.Series) string {
@@ -63,11 +59,12 @@ func TestGolden(t *testing.T) {
 		} else if data, err = os.ReadFile(filepath.Join("testdata", c.file)); err != nil {
 			t.Fatal(err)
 		}
+		file := filepath.Join("testdata", c.file)
 		families, err := openmetrics.Parse(c.format.ContentType(), data, openmetrics.Limits{})
 		if err != nil {
 			t.Fatalf("%s: %v", c.file, err)
 		}
-		golden(t, c.file+".series.golden", dump(openmetrics.Series(families)))
+		golden.Check(t, file+".series.golden", dump(openmetrics.Series(families)))
 		var text, om bytes.Buffer
 		if err := openmetrics.WriteText(&text, families); err != nil {
 			t.Fatal(err)
@@ -75,27 +72,10 @@ func TestGolden(t *testing.T) {
 		if err := openmetrics.WriteOpenMetrics(&om, families); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, c.file+".text.golden", text.String())
-		golden(t, c.file+".openmetrics.golden", om.String())
+		golden.Check(t, file+".text.golden", text.String())
+		golden.Check(t, file+".openmetrics.golden", om.String())
 		for _, out := range []openmetrics.Format{openmetrics.Text, openmetrics.OpenMetrics, openmetrics.Protobuf} {
 			roundTrip(t, families, c.format, out)
 		}
-	}
-}
-
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(string(want), got); d != "" {
-		t.Errorf("%s (-update writes it anew): want -, got +\n%s", name, d)
 	}
 }

@@ -2,7 +2,6 @@ package probe_test
 
 import (
 	"crypto/tls"
-	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -13,29 +12,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"narthex/internal/golden"
 	"narthex/probe"
 )
-
-var update = flag.Bool("update", false, "rewrite the .want files")
-
-// golden compares got with the file, or rewrites that.
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(string(want), got); d != "" {
-		t.Errorf("%s (-want +got):\n%s", file, d)
-	}
-}
 
 // variables is an environment.
 func variables(name string) (string, bool) {
@@ -67,7 +46,7 @@ func TestBadModules(t *testing.T) {
 			if strings.Contains(err.Error(), "hunter") {
 				t.Errorf("a secret is in %v", err)
 			}
-			golden(t, strings.TrimSuffix(file, ".yml")+".want", err.Error()+"\n")
+			golden.Check(t, strings.TrimSuffix(file, ".yml")+".want", err.Error()+"\n")
 		})
 	}
 }
@@ -91,8 +70,8 @@ func TestGoodModules(t *testing.T) {
 				differences(&says, " ", reflect.ValueOf(probe.Defaults(name)).Elem(), reflect.ValueOf(modules[name]).Elem())
 				shown.WriteString(modules[name].Source())
 			}
-			golden(t, strings.TrimSuffix(file, ".yml")+".want", says.String())
-			golden(t, strings.TrimSuffix(file, ".yml")+".shown", shown.String())
+			golden.Check(t, strings.TrimSuffix(file, ".yml")+".want", says.String())
+			golden.Check(t, strings.TrimSuffix(file, ".yml")+".shown", shown.String())
 			for _, secret := range []string{"s3cr3t", "hunter2", "mysecret", "pa$$word", "costs", "value1", "Bearer t", "PONG"} {
 				if strings.Contains(shown.String(), secret) {
 					t.Errorf("%s is shown:\n%s", secret, shown.String())

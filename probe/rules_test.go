@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"narthex/internal/golden"
 	"narthex/probe"
 )
 
@@ -171,7 +172,7 @@ func TestScrapeConfigs(t *testing.T) {
 			if out, err := promtool(t, map[string]string{"p.yml": b.String(), "token": "x"}, "check", "config", "p.yml"); err != nil {
 				t.Errorf("%v: %s\n%s", err, out, b.String())
 			}
-			golden(t, "testdata/scrape-"+name+".want", b.String())
+			golden.Check(t, "testdata/scrape-"+name+".want", b.String())
 		})
 	}
 	for _, at := range [][]probe.Place{{{URL: "narthex.example"}}, {{URL: "https://a/b"}}, {{Region: "x", URL: "http://a"}, {Region: "x", URL: "http://b"}}} {

@@ -2,7 +2,6 @@ package test
 
 import (
 	"encoding/json"
-	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,10 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"narthex/internal/golden"
 )
-
-var updateLogs = flag.Bool("update-logs", false, "write the golden files of narthex logs anew")
 
 // logsRun runs narthex logs in a directory and returns what it printed and its
 // exit code.
@@ -51,20 +48,7 @@ func TestLogsCommandGolden(t *testing.T) {
 		if code != 0 || errs != "" {
 			t.Errorf("%s: %d: %s", name, code, errs)
 		}
-		file := filepath.Join("testdata", "logs", name+".golden")
-		if *updateLogs {
-			os.MkdirAll(filepath.Dir(file), 0o755)
-			if err := os.WriteFile(file, []byte(out), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatalf("%v; -update-logs writes it", err)
-		}
-		if d := cmp.Diff(string(want), out); d != "" {
-			t.Errorf("%s (want -, got +):\n%s", name, d)
-		}
+		golden.Check(t, filepath.Join("testdata", "logs", name+".golden"), out)
 	}
 }
 

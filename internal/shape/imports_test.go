@@ -70,6 +70,7 @@ var mayImport = map[string][]string{
 	"internal/awstest":     {"internal/aws"}, // emulators; only tests import it
 	"internal/narthextest": {},               // narthex in processes of its own, for tests and what measures
 	"internal/protowire":   {"."},
+	"internal/golden":      {}, // only tests import it
 	"internal/gunzip":      {},
 	"internal/stats":       {},
 	"internal/message":     {},

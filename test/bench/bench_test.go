@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"flag"
 	"io"
 	"math"
 	"os"
@@ -13,9 +12,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-)
 
-var update = flag.Bool("update", false, "write testdata/page.md anew")
+	"narthex/internal/golden"
+)
 
 // What is committed is a table, with an explanation where one is due.
 func TestComparisons(t *testing.T) {
@@ -229,26 +228,13 @@ func smallResults() []Result {
 	return []Result{push, logs, web}
 }
 
-// The page as a whole; -update writes the file anew.
+// The page as a whole.
 func TestPage(t *testing.T) {
 	table, err := readTable([]byte(smallTable))
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := page(table, smallResults())
-	file := filepath.Join("testdata", "page.md")
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Error(diff)
-	}
+	golden.Check(t, filepath.Join("testdata", "page.md"), page(table, smallResults()))
 	if got := page(table, nil); !strings.Contains(got, "Nothing has been measured yet.") {
 		t.Errorf("a page of nothing:\n%s", got)
 	}
