@@ -120,7 +120,14 @@ func appendLength(dst []byte, n int) []byte {
 // ParseKey returns the labels that [Labels.AppendKey] made key of. The names
 // and values share key's memory.
 func ParseKey(key string) (Labels, error) {
-	var ls Labels
+	if key == "" {
+		return nil, nil
+	}
+	fields := 0
+	for rest, ok := key, true; ok && rest != ""; fields++ {
+		_, rest, ok = cutKey(rest)
+	}
+	ls := make(Labels, 0, fields/2) // no larger: a ledger keeps millions of them
 	for key != "" {
 		name, rest, ok := cutKey(key)
 		value, rest, ok2 := cutKey(rest)

@@ -10,9 +10,11 @@ const maxFinite = math.MaxFloat64
 
 // account is what the ledger holds of one series, or of one histogram with all
 // its series. Times are in ms since the epoch, 0 for never.
+//
+// There are millions of them: small fields stand together, at the end, so that none
+// is padded.
 type account struct {
 	labels narthex.Labels
-	typ    narthex.Type // counter, histogram, gauge; any in a group
 	family string
 	unit   string
 	help   string
@@ -21,20 +23,22 @@ type account struct {
 	hist    *narthex.Histogram // takes the place of value
 	event   int64              // gauge: when value was true, by its sender
 	changed int64              // the tick that first wrote value
-	dirty   bool               // touched since the last tick
 
 	written   int64              // time of the newest sample, be it a staleness marker
 	wrote     float64            // the newest sample's value before any marker
 	wroteHist *narthex.Histogram // the same of hist; nil if it is hist itself
-	stale     bool               // the newest sample is a staleness marker
 
 	sources map[ID]*memory // of those that push their totals
 	minutes *minutes       // of increments that have times of their own
 
 	group  *group // whose member it is, or nil
 	pushed uint64 // the number of the last push that had it, in this process
-	ended  bool   // it left its group: the next tick ends it
-	gone   bool   // it has ended so; only its last sample's time is still of use
+
+	typ   narthex.Type // counter, histogram, gauge; any in a group
+	dirty bool         // touched since the last tick
+	stale bool         // the newest sample is a staleness marker
+	ended bool         // it left its group: the next tick ends it
+	gone  bool         // it has ended so; only its last sample's time is still of use
 }
 
 // fold adds one item to the account. The item fits: see State.refuse.
