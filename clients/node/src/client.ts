@@ -1,11 +1,10 @@
-import type {Receipt} from './errors.js';
-import {NarthexError, reasonsOf, textOf} from './errors.js';
+import {NarthexError, reasonsOf, rejectionsOf, textOf} from './errors.js';
 import type {HistogramOptions, MetricOptions, Recorder} from './metrics.js';
 import {Counter, Gauge, Histogram, invalid} from './metrics.js';
 import type {Labels} from './pending.js';
 import {Pending} from './pending.js';
 import type {Answer} from './post.js';
-import {isTemporary, parsed, post} from './post.js';
+import {isRedirect, isTemporary, parsed, post} from './post.js';
 import {Queue} from './queue.js';
 import type {Target, TargetOptions} from './target.js';
 import {targetOf} from './target.js';
@@ -97,9 +96,9 @@ export class Narthex implements Recorder {
 
   /** For metrics: it records by f. */
   record(name: string, f: (p: Pending) => string): void {
-    const wrong = this.closed ? 'the client is closed' : f(this.pending);
+    const wrong = this.closed ? 'the client is closed' : attempt(f, this.pending);
     if (wrong) return this.tell(invalid(name, wrong));
-    if (this.pending.size >= this.maxBatch) {
+    if (this.pending.size >= this.maxBatch || this.pending.length >= largeBatch) {
       // A push under way takes this one along.
       if (this.draining) this.cut();
       else void this.flush();
@@ -156,7 +155,10 @@ export class Narthex implements Recorder {
     if (this.pending.size === 0) return;
     const {body, entries} = this.pending.cut();
     for (const b of this.queue.push(body, entries)) {
-      this.lose(b.entries, `${b.entries} series are dropped: more pushes than maxQueue wait for an answer`);
+      this.lose(
+        b.entries,
+        `${b.entries} series are dropped: more pushes wait for an answer than maxQueue, or 32 MB`,
+      );
     }
   }
 
@@ -171,8 +173,8 @@ export class Narthex implements Recorder {
       for (let b = this.queue.first(); b && performance.now() < until; b = this.queue.first()) {
         this.queue.sending = b;
         const answer = await post(this.target, b.id, b.body, until, stop.signal);
-        // With other credentials the same push may be welcome.
-        if (isTemporary(answer.status) || answer.status === 401) {
+        // With other credentials, or at another address, the same push may be welcome.
+        if (isTemporary(answer.status) || isRedirect(answer.status) || answer.status === 401) {
           throw new NarthexError('unsent', answerText(answer), {status: answer.status});
         }
         this.queue.remove(b);
@@ -188,14 +190,14 @@ export class Narthex implements Recorder {
 
   /** Notes what an answer says of a batch. */
   private account(answer: Answer, entries: number): void {
-    const json = parsed(answer.text) as Partial<Receipt> | undefined;
-    const receipt = answer.status === 200 && typeof json?.accepted === 'number' ? json : undefined;
-    const accepted = Math.min(entries, (receipt?.accepted ?? 0) + (receipt?.duplicate ?? 0));
+    const json = parsed(answer.text);
+    const receipt = answer.status === 200 && typeof json?.['accepted'] === 'number' ? json : undefined;
+    const accepted = Math.min(entries, countIn(receipt, 'accepted') + countIn(receipt, 'duplicate'));
     const lost = entries - accepted;
     this.accepted += accepted;
     this.rejected += lost;
     if (lost === 0) return;
-    const rejected = json?.rejected ?? [];
+    const rejected = rejectionsOf(json);
     const why = receipt ? reasonsOf(rejected) : answerText(answer);
     const message = `${lost} series were rejected: ${why}`;
     this.tell(new NarthexError('rejected', message, {lost, rejected, status: answer.status}));
@@ -219,6 +221,24 @@ export class Narthex implements Recorder {
       // It was told.
     }
   }
+}
+
+/** How long, in characters, the series of a push get before it is sent at once. */
+const largeBatch = 1 << 20;
+
+/** Records by f, or returns why that can't be: the labels may be whatever a request brought. */
+function attempt(f: (p: Pending) => string, p: Pending): string {
+  try {
+    return f(p);
+  } catch (err) {
+    return `it can't be recorded: ${textOf(err)}`;
+  }
+}
+
+/** A number of series that an answer tells. */
+function countIn(json: Record<string, unknown> | undefined, key: string): number {
+  const n = json?.[key];
+  return typeof n === 'number' && n > 0 ? Math.floor(n) : 0;
 }
 
 function answerText(a: Answer): string {

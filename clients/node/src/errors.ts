@@ -39,12 +39,33 @@ export class NarthexError extends Error {
     message: string,
     more: {lost?: number; status?: number; rejected?: Rejection[]; cause?: unknown} = {},
   ) {
-    super(message, more.cause === undefined ? undefined : {cause: more.cause});
+    super(printable(message), more.cause === undefined ? undefined : {cause: more.cause});
     this.kind = kind;
     this.lost = more.lost ?? 0;
     this.status = more.status;
     this.rejected = more.rejected ?? [];
   }
+}
+
+const longestMessage = 4000;
+
+/** What may be shown and logged of a text from outside: no control characters, and not endless. */
+function printable(text: string): string {
+  const cut = text.length > longestMessage ? `${text.slice(0, longestMessage)}…` : text;
+  // eslint-disable-next-line no-control-regex
+  return cut.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/g, (c) => {
+    return `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
+}
+
+/** The rejections of an answer, whatever it is. */
+export function rejectionsOf(json: Record<string, unknown> | undefined): Rejection[] {
+  const list: unknown = json?.['rejected'];
+  if (!Array.isArray(list)) return [];
+  return (list as unknown[]).filter((r): r is Rejection => {
+    const {series, reason} = (r ?? {}) as Partial<Rejection>;
+    return typeof series === 'string' && typeof reason === 'string';
+  });
 }
 
 /** Makes a sentence of whatever was thrown. */

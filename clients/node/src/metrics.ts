@@ -40,7 +40,7 @@ export class Counter {
   /** Adds n, 1 if absent. It never throws: what is not a number from 0 on is reported to onError. */
   inc(n: number = 1, labels?: Labels): void {
     this.recorder.record(this.name, (p) => {
-      if (!Number.isFinite(n) || n < 0) return `the increment ${n} is not a number from 0 on`;
+      if (!Number.isFinite(n) || n < 0) return `the increment ${said(n)} is not a number from 0 on`;
       return p.add(this.name, merged(this.options.labels, labels), n) ? '' : tooLarge;
     });
   }
@@ -57,7 +57,7 @@ export class Gauge {
   /** Sets the value. It never throws. */
   set(v: number, labels?: Labels): void {
     this.recorder.record(this.name, (p) => {
-      if (!Number.isFinite(v)) return `the value ${v} is not a finite number`;
+      if (!Number.isFinite(v)) return `the value ${said(v)} is not a finite number`;
       p.set(this.name, merged(this.options.labels, labels), v);
       return '';
     });
@@ -83,7 +83,7 @@ export class Histogram {
   observe(v: number, labels?: Labels): void {
     this.recorder.record(this.name, (p) => {
       const all = merged(this.options.labels, labels);
-      if (!Number.isFinite(v)) return `the observation ${v} is not a finite number`;
+      if (!Number.isFinite(v)) return `the observation ${said(v)} is not a finite number`;
       if (!this.bounds) return p.observe(this.name, all, this.layout, v) ? '' : tooLarge;
       if (v < 0) return `the observation ${v} is below zero, which bounds can't count: use buckets by name`;
       return p.count(this.name, all, this.bounds, v) ? '' : tooLarge;
@@ -116,6 +116,11 @@ export class Histogram {
     end();
     return result;
   }
+}
+
+/** A value as a message tells it; one that is no number may be long, or secret. */
+function said(v: unknown): string {
+  return typeof v === 'number' ? String(v) : `(a ${typeof v})`;
 }
 
 /** An error for a value that can't be recorded. */

@@ -41,6 +41,8 @@ type Entry = Counter | Gauge | Observed | Bucketed;
 export class Pending {
   /** How many numbers there are to be sent. */
   size = 0;
+  /** How many characters their series have. */
+  length = 0;
   private readonly entries = new Map<string, Entry>();
 
   constructor(private readonly common: Labels) {}
@@ -96,7 +98,7 @@ export class Pending {
       } else counters.push(...countersOf(e));
     }
     this.entries.clear();
-    this.size = 0;
+    this.size = this.length = 0;
     const body: Record<string, object[]> = {};
     for (const [key, list] of Object.entries({counters, gauges, histograms})) {
       if (list.length > 0) body[key] = list;
@@ -115,6 +117,10 @@ export class Pending {
     const key = kind + JSON.stringify([name, own]);
     let e = this.entries.get(key);
     if (!e) {
+      if (key.length > longestSeries) {
+        throw new RangeError(`its labels have ${key.length} characters, more than ${longestSeries}`);
+      }
+      this.length += key.length;
       e = make({name, labels: own});
       this.entries.set(key, e);
       this.size += size;
@@ -122,6 +128,9 @@ export class Pending {
     return e;
   }
 }
+
+/** How many characters a series may have: narthex takes no longer labels, however it is configured. */
+const longestSeries = 1 << 20;
 
 /** The counters that a histogram is made of: cumulative buckets, the count and the sum. */
 function countersOf(e: Bucketed): object[] {
@@ -140,7 +149,7 @@ function countersOf(e: Bucketed): object[] {
 /** Labels as narthex wants them, sorted by name: the own ones before the common ones. */
 function textLabels(common: Labels, own: Labels | undefined): Record<string, string> {
   const all: Labels = {...common, ...own};
-  const out: Record<string, string> = {};
+  const out = Object.create(null) as Record<string, string>; // in which __proto__ is a name like others
   for (const name of Object.keys(all).sort()) {
     const v = all[name];
     if (v !== undefined && v !== null && v !== '') out[name] = String(v);

@@ -21,6 +21,11 @@ export function isTemporary(status: number): boolean {
   return status === 408 || status === 429 || status >= 500;
 }
 
+/** Whether an answer sends elsewhere. Nobody goes there: a push and its credentials are for one address. */
+export function isRedirect(status: number): boolean {
+  return status >= 300 && status < 400;
+}
+
 const firstWait = 100;
 const longestWait = 10_000;
 
@@ -79,10 +84,11 @@ async function once(
       method: 'POST',
       headers,
       body,
+      redirect: 'manual',
       signal: inner.signal,
       timeout: target.timeout,
     });
-    return [{status: r.status, statusText: r.statusText, text: await r.text()}, retryAfter(r)];
+    return [await read(r, target.url), retryAfter(r)];
   };
   try {
     timer = setTimeout(abort, target.timeout);
@@ -97,8 +103,55 @@ async function once(
   }
 }
 
+/** What is used of an answer beyond what any fetch gives. */
+interface FullResponse extends FetchResponse {
+  headers?: {get?(name: string): string | null};
+  body?: {getReader?(): ReadableStreamDefaultReader<Uint8Array>} | null;
+}
+
+/** How many bytes an answer may have: a receipt names at most a hundred series. */
+const longestAnswer = 4 << 20;
+
+async function read(r: FullResponse, url: string): Promise<Answer> {
+  const {status} = r;
+  const reader = r.body?.getReader?.();
+  if (isRedirect(status)) {
+    await reader?.cancel().catch(() => {});
+    return {
+      status,
+      statusText: `${r.statusText} ${whereTo(r.headers?.get?.('location'), url)}`.trimStart(),
+      text: '',
+    };
+  }
+  if (!reader) return {status, statusText: r.statusText, text: await r.text()};
+  const decoder = new TextDecoder();
+  let text = '';
+  for (let length = 0; ;) {
+    const {done, value} = await reader.read();
+    if (done) return {status, statusText: r.statusText, text: text + decoder.decode()};
+    length += value.byteLength;
+    if (length > longestAnswer) {
+      reader.cancel().catch(() => {});
+      throw new Error(`the answer is longer than ${longestAnswer} bytes`);
+    }
+    text += decoder.decode(value, {stream: true});
+  }
+}
+
+/** Where an answer sends to, without what may be a secret. */
+function whereTo(location: string | null | undefined, url: string): string {
+  let text = 'redirects';
+  try {
+    const to = new URL(location ?? '', url);
+    if (location) text += ` to ${to.origin}${to.pathname}`;
+  } catch {
+    // It is no address.
+  }
+  return `${text}: set url to the address that answers itself`;
+}
+
 /** The header Retry-After in milliseconds: seconds or a date, at most a minute. */
-function retryAfter(r: FetchResponse & {headers?: {get?(name: string): string | null}}): number {
+function retryAfter(r: FullResponse): number {
   const text = r.headers?.get?.('retry-after');
   if (!text) return 0;
   const seconds = Number(text);

@@ -10,6 +10,9 @@ export interface Batch {
   made: number;
 }
 
+/** How many characters all bodies may have that wait. */
+const mostQueued = 32 << 20;
+
 /** Batches that wait for an answer, the oldest first, at most so many. */
 export class Queue {
   /** The one that is being sent: it is not dropped for want of room. */
@@ -25,7 +28,7 @@ export class Queue {
   push(body: string, entries: number): Batch[] {
     this.batches.push({id: newID(), body, entries, made: Date.now()});
     const dropped: Batch[] = [];
-    while (this.batches.length > this.room) {
+    while (this.batches.length > this.room || (this.batches.length > 1 && this.length > mostQueued)) {
       const oldest = this.batches.findIndex((b) => b !== this.sending);
       dropped.push(...this.batches.splice(oldest, 1));
     }
@@ -50,6 +53,10 @@ export class Queue {
   remove(b: Batch): void {
     const i = this.batches.indexOf(b);
     if (i >= 0) this.batches.splice(i, 1);
+  }
+
+  private get length(): number {
+    return this.batches.reduce((n, b) => n + b.body.length, 0);
   }
 
   /** How many entries wait. */

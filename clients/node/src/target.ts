@@ -42,9 +42,9 @@ export function targetOf(o: TargetOptions): Target {
   const text = o.url ?? process.env['NARTHEX_URL'] ?? 'http://127.0.0.1:9091';
   // A token of the environment goes to the address of the environment only.
   const token = o.token ?? (o.url === undefined ? process.env['NARTHEX_TOKEN'] : undefined);
-  const url = new URL(text);
-  const username = o.username ?? decodeURIComponent(url.username);
-  const password = o.password ?? decodeURIComponent(url.password);
+  const {url, user, secret} = addressOf(text);
+  const username = o.username ?? user;
+  const password = o.password ?? secret;
   url.username = url.password = '';
   url.pathname = pushPath(url.pathname);
   return {
@@ -57,9 +57,34 @@ export function targetOf(o: TargetOptions): Target {
       if (token) out['Authorization'] = `Bearer ${typeof token === 'function' ? await token() : token}`;
       else if (username || password)
         out['Authorization'] = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
-      return {...out, ...o.headers};
+      return sendable({...out, ...o.headers});
     },
   };
+}
+
+/** Takes an address apart. An error does not repeat it, as it may hold a password. */
+function addressOf(text: string): {url: URL; user: string; secret: string} {
+  try {
+    const url = new URL(text);
+    if (/^https?:$/.test(url.protocol)) {
+      return {url, user: decodeURIComponent(url.username), secret: decodeURIComponent(url.password)};
+    }
+  } catch {
+    // Node's own error has all of it.
+  }
+  throw new TypeError('the url (NARTHEX_URL) is no address such as https://narthex.example.org');
+}
+
+/** Headers as they are sent. What can't be is an error of ours: fetch's would tell the value. */
+function sendable(headers: Record<string, string>): Record<string, string> {
+  const out: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    out[name] = String(value).trim();
+    if (/[^\t\x20-\x7e\x80-\xff]/.test(out[name]!)) {
+      throw new TypeError(`the header ${name} has a character that can't be sent in a header`);
+    }
+  }
+  return out;
 }
 
 /** The path of the push API, for an address with or without it, or with that of remote write. */

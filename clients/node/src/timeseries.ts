@@ -1,6 +1,6 @@
 // The functions of npm prometheus-remote-write, in its shapes.
 import type {Receipt} from './errors.js';
-import {reasonsOf} from './errors.js';
+import {reasonsOf, rejectionsOf} from './errors.js';
 import {newID, parsed, post} from './post.js';
 import type {Fetch} from './target.js';
 import {targetOf} from './target.js';
@@ -117,7 +117,7 @@ function resultOf(status: number, statusText: string, text: string): Result {
     result.errorMessage = `the answer is not narthex's: ${text.slice(0, 200)}`;
     return result;
   }
-  const receipt = {rejected: [], ...json} as unknown as Receipt;
+  const receipt = {...json, rejected: rejectionsOf(json)} as unknown as Receipt;
   result.receipt = receipt;
   if (receipt.rejected.length > 0) result.errorMessage = reasonsOf(receipt.rejected);
   return result;
