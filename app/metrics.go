@@ -10,7 +10,7 @@ import (
 // register names narthex's own metrics.
 func (a *App) register() {
 	s := &a.stats
-	s.CounterVec("narthex_build_info", "The version that runs.", "version")(a.o.Version).Add(1)
+	s.Info("narthex_build_info", "The version that runs.", "version", a.o.Version)
 	s.GaugeFunc("narthex_start_time_seconds", "When this process began, in seconds since the epoch.", func() float64 {
 		return float64(a.started.UnixMilli()) / 1000
 	})

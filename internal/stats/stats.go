@@ -23,6 +23,7 @@ type Set struct {
 
 type family struct {
 	name, help, typ string
+	labels          string              // of the one member that read has
 	read            func() float64      // or
 	vec             map[string]*Counter // by labels as text, or
 	hist            *Histogram
@@ -42,6 +43,11 @@ func (s *Set) CounterFunc(name, help string, read func() uint64) {
 // GaugeFunc registers a gauge that is read when it is asked for.
 func (s *Set) GaugeFunc(name, help string, read func() float64) {
 	s.add(&family{name: name, help: help, typ: "gauge", read: read})
+}
+
+// Info registers a gauge that is always 1 and says something in its label.
+func (s *Set) Info(name, help, label, value string) {
+	s.add(&family{name: name, help: help, typ: "gauge", labels: "{" + label + "=" + quote(value) + "}", read: func() float64 { return 1 }})
 }
 
 // CounterVec registers a counter with labels and returns what gives its
@@ -92,7 +98,7 @@ func (s *Set) WriteTo(w io.Writer) (int64, error) {
 	for _, f := range families {
 		b.WriteString("# HELP " + f.name + " " + helpText.Replace(f.help) + "\n# TYPE " + f.name + " " + f.typ + "\n")
 		if f.read != nil {
-			b.WriteString(f.name + " " + number(f.read()) + "\n")
+			b.WriteString(f.name + f.labels + " " + number(f.read()) + "\n")
 			continue
 		}
 		if f.hist != nil {

@@ -15,6 +15,7 @@ func TestSet(t *testing.T) {
 	with("200", `say "hi"`).Add(1)
 	with("100", "x\ny").Add(1)
 	s.GaugeFunc("c", "A gauge.", func() float64 { return 1.5e9 })
+	s.Info("d_info", "What it is.", "version", `1"2`)
 	var b strings.Builder
 	n, err := s.WriteTo(&b)
 	const want = `# HELP a_total What a\\b counts.
@@ -27,6 +28,9 @@ b_total{code="200",door="say \"hi\""} 3
 # HELP c A gauge.
 # TYPE c gauge
 c 1.5e+09
+# HELP d_info What it is.
+# TYPE d_info gauge
+d_info{version="1\"2"} 1
 `
 	if b.String() != want || err != nil || n != int64(len(want)) {
 		t.Errorf("%d bytes, %v:\n%s", n, err, b.String())
