@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"narthex/internal/golden"
 )
 
 var (
@@ -17,7 +19,7 @@ var (
 )
 
 // metricsReference compares docs/metrics.md with what a narthex exposes that does
-// all that it can. UPDATE=1 writes the page.
+// all that it can.
 func metricsReference(t *testing.T, s *server) {
 	resp, err := http.Get(s.url() + "/metrics")
 	if err != nil {
@@ -47,14 +49,5 @@ func metricsReference(t *testing.T, s *server) {
 	}
 	head, rest, _ := strings.Cut(string(have), begin)
 	_, tail, _ := strings.Cut(rest, "\n\n")
-	want := head + begin + strings.Join(rows, "") + "\n" + tail
-	if os.Getenv("UPDATE") != "" {
-		if err := os.WriteFile(page, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if string(have) != want {
-		t.Errorf("%s is not what narthex exposes: UPDATE=1 go test -run FilledStore ./test writes it", page)
-	}
+	golden.Check(t, page, head+begin+strings.Join(rows, "")+"\n"+tail)
 }

@@ -2,7 +2,7 @@
 //
 //	golden.Check(t, "testdata/page.md", page)
 //
-// NARTHEX_UPDATE=1 go test ./... writes the files anew; what has changed is then
+// UPDATE=1 go test ./... writes the files anew; what has changed is then
 // for git diff to show and for a person to judge.
 package golden
 
@@ -17,15 +17,15 @@ import (
 // Check fails the test, with the difference, if got is not what the file holds.
 func Check(t testing.TB, file, got string) {
 	t.Helper()
-	if os.Getenv("NARTHEX_UPDATE") != "" {
+	if os.Getenv("UPDATE") != "" {
 		write(t, file, got)
 	}
 	want, err := os.ReadFile(file)
 	if err != nil {
-		t.Fatalf("%v (NARTHEX_UPDATE=1 writes it)", err)
+		t.Fatalf("%v (UPDATE=1 writes it)", err)
 	}
 	if d := cmp.Diff(string(want), got); d != "" {
-		t.Errorf("%s (NARTHEX_UPDATE=1 writes it anew): want -, got +\n%s", file, d)
+		t.Errorf("%s (UPDATE=1 writes it anew): want -, got +\n%s", file, d)
 	}
 }
 

@@ -22,9 +22,9 @@ func (s *said) Errorf(format string, args ...any) { s.text += fmt.Sprintf(format
 
 func TestCheck(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "new", "file")
-	t.Setenv("NARTHEX_UPDATE", "1")
+	t.Setenv("UPDATE", "1")
 	golden.Check(t, file, "one\n")
-	t.Setenv("NARTHEX_UPDATE", "")
+	t.Setenv("UPDATE", "")
 	golden.Check(t, file, "one\n")
 	s := new(said)
 	golden.Check(s, file, "two\n")
