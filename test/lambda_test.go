@@ -10,10 +10,11 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"narthex/internal/narthextest"
 )
 
 // laptop is a narthex lambda as a process.
@@ -22,9 +23,7 @@ type laptop struct {
 	front, store string
 	cmd          *exec.Cmd
 	done         chan error
-
-	mu  sync.Mutex
-	out strings.Builder
+	out          narthextest.Log
 }
 
 // startLambda starts narthex lambda with our bootstrap, on free ports.
@@ -32,7 +31,7 @@ func startLambda(t testing.TB, data string, args ...string) *laptop {
 	t.Helper()
 	l := &laptop{t: t, done: make(chan error, 1)}
 	l.cmd = exec.Command(program(t), append([]string{"lambda", bootstrap(t), "--listen", "127.0.0.1:0", "--store", "127.0.0.1:0", "--data", data}, args...)...)
-	l.cmd.Stderr = l
+	l.cmd.Stderr = &l.out
 	out, err := l.cmd.StdoutPipe()
 	if err == nil {
 		err = l.cmd.Start()
@@ -43,7 +42,7 @@ func startLambda(t testing.TB, data string, args ...string) *laptop {
 	ready := make(chan bool, 1)
 	go func() {
 		for in := bufio.NewScanner(out); in.Scan(); {
-			fmt.Fprintln(l, in.Text())
+			fmt.Fprintln(&l.out, in.Text())
 			if m := regexp.MustCompile(`^samples +(?:are written to )?(http://[^ /]*)`).FindStringSubmatch(in.Text()); m != nil {
 				l.store = m[1]
 			}
@@ -58,26 +57,13 @@ func startLambda(t testing.TB, data string, args ...string) *laptop {
 	t.Cleanup(func() {
 		l.cmd.Process.Kill()
 		if t.Failed() {
-			t.Log(l.text())
+			t.Log(l.out.String())
 		}
 	})
 	if !<-ready {
 		t.Fatal("it did not start")
 	}
 	return l
-}
-
-// Write implements [io.Writer].
-func (l *laptop) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.out.Write(p)
-}
-
-func (l *laptop) text() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.out.String()
 }
 
 // stop ends it as Ctrl-C does.
@@ -141,9 +127,12 @@ func TestLambdaOnALaptop(t *testing.T) {
 		})
 		l.stop()
 		for _, line := range []string{"POST /api/v1/push", "sqs, 1 record", "scheduled event", "cold start"} {
-			if !strings.Contains(l.text(), line) {
+			if !strings.Contains(l.out.String(), line) {
 				t.Errorf("%s: it says nothing of %q", front, line)
 			}
+		}
+		if strings.Contains(l.out.String(), "WARN") {
+			t.Errorf("%s: it warns of what nobody asked for:\n%s", front, l.out.String())
 		}
 	}
 }

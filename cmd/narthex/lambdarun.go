@@ -293,14 +293,15 @@ func describeEvent(x emulator.Report) string {
 }
 
 // lambdaLog shows of the function's log what is asked for: all, or what is no
-// ordinary line of ours or Lambda's.
+// ordinary line of ours or Lambda's. That a schedule comes each minute at most is no
+// concern here: this one comes as often as --tick says.
 type lambdaLog struct{ r *lambdaRun }
 
 // Write implements [io.Writer]; it gets whole lines.
 func (l *lambdaLog) Write(line []byte) (int, error) {
 	text := bytes.TrimSpace(line)
 	var e struct{ Level string }
-	ordinary := json.Unmarshal(text, &e) == nil && (e.Level == "INFO" || e.Level == "DEBUG")
+	ordinary := json.Unmarshal(text, &e) == nil && (e.Level == "INFO" || e.Level == "DEBUG") || bytes.Contains(text, []byte("lambda.schedule_queue"))
 	for _, word := range []string{"START ", "END ", "REPORT "} {
 		ordinary = ordinary || bytes.HasPrefix(text, []byte(word))
 	}
