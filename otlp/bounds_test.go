@@ -143,7 +143,7 @@ func TestTranslateBounds(t *testing.T) {
 func TestTargetInfoIsBounded(t *testing.T) {
 	attributes := `{"key":"service.name","value":{"stringValue":"j"}},{"key":"a","value":{"stringValue":"` + strings.Repeat("x", 1<<20) + `"}}`
 	point := `{"timeUnixNano":"1","asInt":"1"},{"timeUnixNano":"1767225600000000000","asInt":"1"}`
-	m, err := otlp.DecodeJSON([]byte(`{"resourceMetrics":[{"resource":{"attributes":[`+attributes+`]},"scopeMetrics":[{"metrics":[{"name":"g","gauge":{"dataPoints":[`+point+`]}}]}]}]}`), otlp.Limits{})
+	m, err := otlp.JSON.Decode([]byte(`{"resourceMetrics":[{"resource":{"attributes":[`+attributes+`]},"scopeMetrics":[{"metrics":[{"name":"g","gauge":{"dataPoints":[`+point+`]}}]}]}]}`), otlp.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,11 +6,7 @@ import (
 	"narthex"
 )
 
-// DecodeJSON reads an ExportMetricsServiceRequest in JSON. Unknown fields are
-// passed over, 64-bit numbers may be strings, enumerations numbers or names. The
-// result's strings share the memory of one copy of the body. An error is of kind
-// [narthex.Invalid], or [narthex.TooLarge] if a limit is passed.
-func DecodeJSON(body []byte, l Limits) (*Metrics, error) {
+func decodeJSON(body []byte, l Limits) (*Metrics, error) {
 	d := jsonDecoder{scanner: scanner{text: string(body)}, budget: newBudget(l)}
 	var out Metrics
 	d.object(func(name string) {

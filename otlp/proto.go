@@ -5,10 +5,7 @@ import (
 	"narthex/internal/protowire"
 )
 
-// DecodeProtobuf reads an ExportMetricsServiceRequest. The result's strings
-// share the memory of one copy of the body. An error is of kind
-// [narthex.Invalid], or [narthex.TooLarge] if a limit is passed.
-func DecodeProtobuf(body []byte, l Limits) (*Metrics, error) {
+func decodeProtobuf(body []byte, l Limits) (*Metrics, error) {
 	d := protoDecoder{budget: newBudget(l)}
 	var out Metrics
 	var err error

@@ -166,7 +166,7 @@ func TestTranslateAgainstPrometheus(t *testing.T) {
 			md := newRandom(seed).metrics()
 			want := reference(t, md, all[name].prom)
 			protobuf, _ := bodies(t, md)
-			m, err := otlp.DecodeProtobuf(protobuf, otlp.Limits{})
+			m, err := otlp.Protobuf.Decode(protobuf, otlp.Limits{})
 			if err != nil {
 				t.Fatal(err)
 			}

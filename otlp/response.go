@@ -25,12 +25,15 @@ func (e Encoding) ContentType() string {
 	return "application/x-protobuf"
 }
 
-// Decode reads a request.
+// Decode reads an ExportMetricsServiceRequest. The result's strings share the memory
+// of one copy of the body. An error is of kind [narthex.Invalid], or
+// [narthex.TooLarge] if a limit is passed. In JSON, unknown fields are passed over,
+// 64-bit numbers may be strings, enumerations numbers or names.
 func (e Encoding) Decode(body []byte, l Limits) (*Metrics, error) {
 	if e == JSON {
-		return DecodeJSON(body, l)
+		return decodeJSON(body, l)
 	}
-	return DecodeProtobuf(body, l)
+	return decodeProtobuf(body, l)
 }
 
 // Response returns an ExportMetricsServiceResponse. With no points rejected and

@@ -7,12 +7,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"narthex/internal/aws"
 	"narthex/internal/awstest"
+	"narthex/internal/narthextest"
 	"narthex/lambda/emulator"
 )
 
@@ -28,25 +28,7 @@ type account struct {
 	queues   string          // the address of SQS
 	env      []string
 	received *recorder
-	out      lines
-}
-
-// lines keeps what a function has logged.
-type lines struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
+	out      narthextest.Log
 }
 
 // newAccount deploys the function with the configuration, in which $QUEUE, $TICKS

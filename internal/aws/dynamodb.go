@@ -1,9 +1,6 @@
 package aws
 
-import (
-	"context"
-	"strconv"
-)
+import "context"
 
 // itemLimit bounds an answer with one item of 400 KB as JSON, in bytes.
 const itemLimit = 4 << 20
@@ -27,12 +24,6 @@ type Item map[string]Value
 
 // String returns a string as a value.
 func String(s string) Value { return Value{S: &s} }
-
-// Number returns an integer as a value.
-func Number(n int64) Value {
-	s := strconv.FormatInt(n, 10)
-	return Value{N: &s}
-}
 
 // Binary returns bytes as a value; none are a value too.
 func Binary(b []byte) Value {

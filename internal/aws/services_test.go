@@ -268,7 +268,7 @@ func TestDynamoDB(t *testing.T) {
 		t.Errorf("%v, %v, want none", item, err)
 	}
 	fresh := aws.Condition{Expression: "attribute_not_exists(#pk)", Names: map[string]string{"#pk": "pk"}}
-	item := aws.Item{"pk": aws.String("k"), "n": aws.Number(-7), "b": aws.Binary([]byte{0, 255}), "none": aws.Binary(nil), "empty": aws.String("")}
+	item := aws.Item{"pk": aws.String("k"), "n": {N: new("-7")}, "b": aws.Binary([]byte{0, 255}), "none": aws.Binary(nil), "empty": aws.String("")}
 	must(db.PutItem(ctx, awstest.Table, item, fresh))
 	if err := db.PutItem(ctx, awstest.Table, item, fresh); !errors.Is(err, aws.ErrPrecondition) {
 		t.Errorf("%v, want ErrPrecondition", err)
@@ -278,7 +278,7 @@ func TestDynamoDB(t *testing.T) {
 	if d := cmp.Diff(item, got); d != "" || got["n"].Text() != "-7" || !bytes.Equal(got["b"].B, []byte{0, 255}) || got["none"].B == nil || got["gone"].B != nil {
 		t.Errorf("(-want +got)\n%s", d)
 	}
-	one := aws.Condition{Values: aws.Item{":one": aws.Number(1)}}
+	one := aws.Condition{Values: aws.Item{":one": {N: new("1")}}}
 	got, err = db.UpdateItem(ctx, awstest.Table, key, "ADD n :one REMOVE b", one)
 	must(err)
 	if got["n"].Text() != "-6" || got["b"].B != nil {

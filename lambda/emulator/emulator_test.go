@@ -1,7 +1,6 @@
 package emulator_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,13 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"narthex/internal/narthextest"
 	"narthex/lambda/emulator"
 )
 
 // start runs this test program as a function that plays the role.
 func start(t testing.TB, role string, change ...func(*emulator.Options)) *emulator.Function {
 	t.Helper()
-	log := new(buffer)
+	log := new(narthextest.Log)
 	o := emulator.Options{Code: self(t), Name: "narthex-test", Env: []string{roleVariable + "=" + role}, Log: log, Timeout: 20 * time.Second}
 	for _, c := range change {
 		c(&o)
@@ -35,24 +35,6 @@ func start(t testing.TB, role string, change ...func(*emulator.Options)) *emulat
 		}
 	})
 	return f
-}
-
-// buffer is a log that is read while it is written.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 func invoke(t testing.TB, f *emulator.Function, event string) emulator.Result {
@@ -89,7 +71,7 @@ func eventually(t testing.TB, what string, ok func() bool) {
 
 func TestInvocation(t *testing.T) {
 	t.Parallel()
-	log := new(buffer)
+	log := new(narthextest.Log)
 	f := start(t, "puppet", func(o *emulator.Options) {
 		o.Log, o.Memory, o.Env = log, 256, append(o.Env, "FOO=bar", "AWS_REGION=eu-central-1")
 	})
@@ -172,7 +154,7 @@ func TestErrors(t *testing.T) {
 // The function is killed at its timeout and not later, and says nothing more.
 func TestTimeoutKills(t *testing.T) {
 	t.Parallel()
-	log := new(buffer)
+	log := new(narthextest.Log)
 	f := start(t, "puppet", func(o *emulator.Options) { o.Timeout, o.Log = time.Second, log })
 	do(t, f, order{Do: "answer"})
 	begin := time.Now()
@@ -192,7 +174,7 @@ func TestTimeoutKills(t *testing.T) {
 // Between two invocations an instance does nothing.
 func TestFreeze(t *testing.T) {
 	t.Parallel()
-	log := new(buffer)
+	log := new(narthextest.Log)
 	f := start(t, "puppet", func(o *emulator.Options) { o.Log = log })
 	do(t, f, order{Do: "chatter"}).Report()
 	before := strings.Count(log.String(), "chatter")
@@ -292,7 +274,7 @@ func TestInitErrors(t *testing.T) {
 		{"init-hang", "Sandbox.Timedout", "Task timed out after 0.50 seconds"},
 	} {
 		t.Run(c.role, func(t *testing.T) {
-			log := new(buffer)
+			log := new(narthextest.Log)
 			f := start(t, c.role, func(o *emulator.Options) { o.InitTimeout, o.Timeout, o.Log = time.Second, time.Second/2, log })
 			r := invoke(t, f, `{}`)
 			if r.ErrorType() != c.kind || !strings.Contains(string(r.Payload), c.message) {

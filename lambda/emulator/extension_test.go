@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"narthex/internal/narthextest"
 	"narthex/lambda/emulator"
 )
 
@@ -132,7 +133,7 @@ func TestTelemetry(t *testing.T) {
 // AWS's own client of the Runtime API, as it comes.
 func TestOfficialClient(t *testing.T) {
 	t.Parallel()
-	log := new(buffer)
+	log := new(narthextest.Log)
 	f := start(t, "official", func(o *emulator.Options) { o.Timeout, o.Log = 2*time.Second, log })
 	r := invoke(t, f, `{"a":[1,"x"]}`)
 	want := fmt.Sprintf(`{"arn":%q,"event":{"a":[1,"x"]},"id":%q,"memory":128,"name":"narthex-test","seconds":2}`, f.ARN(), r.RequestID)
