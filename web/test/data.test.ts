@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import prices from "../../cost/prices.json";
 import { parseResult, parseValue } from "../src/api/series";
 import { readServer } from "../src/api/server";
 import { spanOf, spanOfLines, stepsOf, valuesOf } from "../src/chart/align";
@@ -48,7 +49,10 @@ describe("the server", () => {
   test("is read, and a bare Prometheus has defaults", () => {
     const got = readServer({ version: "1", identity: { name: "token:a", scopes: ["query"] }, signIn: true, price: { perMillionSamples: 2, perBillionQuerySamples: 0, currency: "CHF" }, intervalSeconds: 15, idleSeconds: 3600, has: { push: true }, destinations: ["amp"] });
     expect(got).toMatchObject({ identity: { name: "token:a", scopes: ["query"] }, signIn: true, price: { samples: 2, queried: 0, currency: "CHF" }, interval: 15_000, idle: 3_600_000, has: { push: true, logs: false }, destinations: ["amp"] });
-    for (const odd of [null, 3, "x", [], {}]) expect(readServer(odd)).toMatchObject({ identity: undefined, signIn: false, price: { samples: 0.09, currency: "USD" }, has: { push: false } });
+    const { amp_samples: taken, amp_query: queried } = prices.prices; // what narthex cost reckons with
+    const per = (x: { per: number; tiers: { price: number }[] }, n: number) => expect.closeTo(((x.tiers[0]?.price ?? NaN) / x.per) * n, 9) as number;
+    const price = { samples: per(taken, 1e6), queried: per(queried, 1e9), currency: prices.currency };
+    for (const odd of [null, 3, "x", [], {}]) expect(readServer(odd)).toMatchObject({ identity: undefined, signIn: false, price, has: { push: false } });
   });
 });
 

@@ -8,7 +8,7 @@ import { shownText } from "../format/text";
 import { clock, formatStep } from "../format/time";
 import { duration } from "../promql";
 import type { Distribution, NamedLine } from "./data";
-import { Figure, type FigureProps } from "./figures";
+import { Figure, type FigureProps } from "./figure";
 import { Swatch } from "./swatch";
 
 /** A histogram as it is read: where observations fell, and their quantiles. */

@@ -2,31 +2,20 @@ import { useSignal, type Signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
 import { spanOfLines, valuesOf } from "../chart/align";
-import { Chart, type ChartProps, type Hover, type Line } from "../chart/chart";
+import type { ChartProps, Hover, Line } from "../chart/chart";
 import { drawBands, drawMarks, type Marks } from "../chart/marks";
 import { formatNumber } from "../format/number";
 import { clock, formatStep, span } from "../format/time";
 import { caption } from "../lens/caption";
-import { cumulative, type Kind } from "../lens/kind";
+import { cumulative } from "../lens/kind";
 import { sumLens } from "../lens/lens";
 import type { Sample } from "../api/series";
 import { duration } from "../promql";
-import type { GroupData, MetricData, SeriesData } from "./data";
+import type { GroupData, SeriesData } from "./data";
 import { Distributions } from "./distributions";
+import { Figure, type FigureProps } from "./figure";
 import { Key } from "./key";
 import { Swatch } from "./swatch";
-
-/** What the figures have in common. */
-export interface FigureProps {
-  name: string;
-  kind: Kind;
-  data: MetricData;
-  /** The series that are neither hidden nor left out. */
-  shown: readonly SeriesData[];
-  chosen: string;
-  storedOnly: boolean;
-  zoom: (from: number, to: number) => void;
-}
 
 /** The charts: what a metric of its kind says at first, and its samples through the lens. */
 export function Figures(p: FigureProps & { children?: ComponentChildren }) {
@@ -38,20 +27,6 @@ export function Figures(p: FigureProps & { children?: ComponentChildren }) {
       {data.groups === undefined ? <LensFigure {...p} /> : <Groups {...p} groups={data.groups} />}
       {p.children}
     </>
-  );
-}
-
-/** A chart with its title, what is under the pointer, and a caption. */
-export function Figure(p: { title: ComponentChildren; readout: ComponentChildren; chart: ChartProps; children: ComponentChildren }) {
-  return (
-    <figure class="figure-box">
-      <div class="figure-head">
-        <h2>{p.title}</h2>
-        {p.readout}
-      </div>
-      <Chart {...p.chart} />
-      <figcaption>{p.children}</figcaption>
-    </figure>
   );
 }
 
