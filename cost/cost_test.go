@@ -120,10 +120,10 @@ func TestPlans(t *testing.T) {
 				cost.SQSRequests: 3_021_387.843364, cost.Scheduler: 43_200, cost.S3Puts: 638_633.778476, cost.S3Gets: 86_400}},
 		"pushes counted at once": {cost.Plan{Silent: true, Series: 100, Pushes: 1_000_000, Direct: true, Duration: 100 * time.Millisecond, Memory: 1024, Interval: time.Minute},
 			cost.Usage{cost.Samples: 4_320_000, cost.SampleStorage: 0.00864, cost.LambdaRequests: 1_043_200, cost.LambdaArm: 104_320, cost.Scheduler: 43_200, cost.S3Puts: 1_129_600, cost.S3Gets: 86_400}},
-		// 43 bytes of 10,000 series are 430 KB in 2 items: 215 units to write, 54 to read.
+		// 49 bytes of 10,000 series are 490 KB in 2 items: 245 units to write, 62 to read.
 		"in DynamoDB": {cost.Plan{Silent: true, Series: 10_000, Groups: 2, DynamoDB: true, Pushes: 1_000, Direct: true, Duration: 100 * time.Millisecond, Memory: 1024, Interval: time.Minute},
 			cost.Usage{cost.Samples: 432_000_000, cost.SampleStorage: 0.864, cost.LambdaRequests: 44_200, cost.LambdaArm: 4_420, cost.Scheduler: 43_200,
-				cost.DynamoWrites: (1_000 + 2*(43_200+2_000)) * 215, cost.DynamoReads: 2 * 2_000 * 54}},
+				cost.DynamoWrites: (1_000 + 2*(43_200+2_000)) * 245, cost.DynamoReads: 2 * 2_000 * 62}},
 		// A file is announced by a message and read once.
 		"log files": {cost.Plan{Silent: true, Objects: 30_000, Duration: 100 * time.Millisecond, Memory: 1024, Interval: time.Minute},
 			cost.Usage{cost.LambdaRequests: 73_200, cost.LambdaArm: 7_320, cost.Scheduler: 43_200, cost.SQSRequests: 563544.667851, cost.S3Puts: 133_200, cost.S3Gets: 90_000}},

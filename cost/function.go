@@ -20,20 +20,31 @@ const (
 	ownProbe    = 16                    // and those that a function that probes does
 	roundSeries = 5                     // narthex_runner_round_…, of each region
 	perItem     = 380                   // KB of an item in DynamoDB at most
-	groupBytes  = 43                    // of a series in a group (docs/benchmarks.md)
+	groupBytes  = 49                    // of a series in a group (docs/serverless.md)
+	cacheShare  = 48                    // of its memory that a function keeps of the totals, as they are stored
 	answer      = 4e3                   // bytes of a probe that is pulled
 	minutes     = float64(Month / time.Minute)
 	seconds     = float64(Month / time.Second)
 )
 
-// invoke adds invocations of the function.
-func (p Plan) invoke(u Usage, n float64) {
+// Work is what an invocation takes: how long, with which memory in MB.
+type Work struct {
+	Duration time.Duration
+	Memory   int
+}
+
+// work is what an invocation takes of which w may say nothing.
+func (p Plan) work(w Work) Work { return cmp.Or(w, Work{p.Duration, p.Memory}) }
+
+// invoke adds invocations of a function.
+func (p Plan) invoke(u Usage, n float64, w Work) {
+	w = p.work(w)
 	u[LambdaRequests] += n
 	item := LambdaArm
 	if p.Arch == "x86_64" {
 		item = LambdaX86
 	}
-	u[item] += n * p.Duration.Seconds() * float64(p.Memory) / 1024
+	u[item] += n * w.Duration.Seconds() * float64(w.Memory) / 1024
 }
 
 // ticks is how many there are in a month.
@@ -45,9 +56,9 @@ func (p Plan) ticks() float64 { return float64(Month) / float64(p.Interval) }
 func (p Plan) tick(u Usage) {
 	n := p.ticks()
 	u[Scheduler] += min(n, minutes)
-	p.invoke(u, n)
+	p.invoke(u, n, p.Tick)
 	if p.Interval < time.Minute {
-		p.invoke(u, minutes)
+		p.invoke(u, minutes, Work{})
 		aMinute := float64(time.Minute) / float64(p.Interval)
 		u[SQSRequests] += minutes*math.Ceil(aMinute/sqsMost) + n + polls(n, 0, pollers)
 	}
@@ -76,7 +87,7 @@ func (p Plan) probes() Usage {
 	due := p.Due * float64(p.Targets)
 	if p.Mode == Pull {
 		samples(u, n*due*float64(p.SeriesPerTarget))
-		p.invoke(u, n*due)
+		p.invoke(u, n*due, Work{})
 		u[DataOut] += n * due * answer / 1e9
 		return u
 	}
@@ -104,7 +115,7 @@ func (p Plan) counting() Usage {
 	p.tick(u)
 	folds, messages := p.Objects, p.Pushes
 	if p.Pushes > 0 {
-		p.invoke(u, p.Pushes)
+		p.invoke(u, p.Pushes, p.Door)
 		if !p.Silent { // what the door has to tell goes through the queue
 			messages += minutes
 		}
@@ -115,7 +126,7 @@ func (p Plan) counting() Usage {
 		p.store(u, 3*minutes, minutes, p.Series)
 	}
 	if p.Objects > 0 {
-		p.invoke(u, p.Objects)
+		p.invoke(u, p.Objects, Work{})
 		u[SQSRequests] += p.Objects + polls(p.Objects, 0, logPollers)
 		u[S3Gets] += p.Objects
 	}
@@ -124,7 +135,11 @@ func (p Plan) counting() Usage {
 	turns := 2 * min(folds, p.ticks())
 	groups := float64(p.Groups)
 	touched := groups * (1 - math.Pow(1-1/groups, max(1, messages/max(1, folds))))
-	p.store(u, folds*touched+(p.ticks()+turns)*groups, turns*groups, p.Series)
+	reads := turns * groups
+	if p.Series*groupBytes > float64(p.work(p.Tick).Memory)*1e6/cacheShare { // they are not kept in memory
+		reads += folds*touched + p.ticks()*groups
+	}
+	p.store(u, folds*touched+(p.ticks()+turns)*groups, reads, p.Series)
 	return u
 }
 
@@ -136,7 +151,7 @@ func (p Plan) folds(u Usage, messages float64) float64 {
 	}
 	aSecond := messages / seconds
 	n := messages / cmp.Or(p.Batch, min(foldMost, 1+aSecond*foldWindow.Seconds()/pollers))
-	p.invoke(u, n)
+	p.invoke(u, n, p.Fold)
 	received := min(sqsMost, 1+aSecond*receiveTime.Seconds())
 	// The last request of a batch finds nothing.
 	u[SQSRequests] += messages + messages/received + polls(n, foldWindow, pollers) + n*math.Ceil(messages/n/sqsMost)

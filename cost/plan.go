@@ -30,6 +30,9 @@ type Plan struct {
 	Duration time.Duration
 	Memory   int
 	Arch     string
+	// Door, Fold and Tick are what a push, a batch of them and a tick take (default
+	// Duration with Memory each).
+	Door, Fold, Tick Work
 
 	// Targets are probed in each region at each Interval (default 15 s), which makes
 	// SeriesPerTarget series (default 44, those of an HTTPS page; an HTTP one has 39).
@@ -177,7 +180,7 @@ func (p Plan) ByRegion() ([]Region, error) {
 	}
 	home.Add(written.Times(float64(p.Workspaces)))
 	if p.Requests > 0 {
-		p.invoke(home, p.Requests)
+		p.invoke(home, p.Requests, Work{})
 	}
 	home[QuerySamples] += p.QuerySamples
 	return out, nil

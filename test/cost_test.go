@@ -86,6 +86,30 @@ probes: {every: 2m, targets: [{name: a, target: "https://a.example", module: htt
 	}
 }
 
+// The page on scale has what the program reckons.
+func TestScalePage(t *testing.T) {
+	page, err := os.ReadFile("../docs/scale.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, code := costRun(t, "--scale"); code != 0 || !strings.Contains(string(page), out) {
+		t.Errorf("docs/scale.md does not have what narthex cost --scale prints: put this in\n%s", out)
+	}
+	for _, c := range []struct {
+		args, want string
+		code       int
+	}{
+		{"--scale --series 30000000 --interval 30s", "| | 30 M, 30 s |\n", 0},
+		{"--scale --series 1000000 --json", `"Installations": 1,`, 0},
+		{"--scale --series -1", "want 1 to 10,000,000,000 series", 2},
+		{"--scale --prices /nowhere", "/nowhere", 1},
+	} {
+		if out, code := costRun(t, strings.Fields(c.args)...); code != c.code || !strings.Contains(out, c.want) {
+			t.Errorf("narthex cost %s: %d, want %d and %q:\n%s", c.args, code, c.code, c.want, out)
+		}
+	}
+}
+
 // Without a price of its own in the configuration the page shows the price file's.
 func TestViewerPrices(t *testing.T) {
 	p, err := prices.Default()

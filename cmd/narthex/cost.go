@@ -47,6 +47,11 @@ choices would cost; and which change saves most.
   --memory MB          of the function (default 128)
   --arch ARCH          arm64 (the default) or x86_64
 
+  --scale              what 1, 10 and 100 million series (or --series N) need on Lambda,
+                       each 15 s and 60 s (or --interval), each series pushed once a
+                       minute, a thousand in a push: installations, memory, requests,
+                       prices, quotas, and what bends first; a table in Markdown
+
   --config FILE        take from a configuration what it says of this: targets, ticks,
                        heartbeat, groups, S3 or DynamoDB, workspaces, their region
   --url URL            take the samples written from a narthex that runs (a token is
@@ -63,6 +68,7 @@ Exit codes: 0 done, 1 the narthex or a file can't be read, 2 wrong usage.
 type costFlags struct {
 	plan              cost.Plan
 	noFree, json      bool
+	scale             bool
 	prices, file, url string
 	regions           string
 }
@@ -99,6 +105,7 @@ func costCommand(ctx context.Context, args []string, t terminal) error {
 	f.DurationVar(&p.Duration, "duration", 0, "")
 	f.IntVar(&p.Memory, "memory", 0, "")
 	f.StringVar(&p.Arch, "arch", "", "")
+	f.BoolVar(&o.scale, "scale", false, "")
 	f.BoolVar(&o.noFree, "no-free-tier", false, "")
 	f.StringVar(&o.prices, "prices", "", "")
 	f.StringVar(&o.file, "config", "", "")
@@ -174,16 +181,25 @@ func (o *costFlags) destinations(c *config.Config) {
 	p.Elsewhere = len(c.RemoteWrite) > 0 && p.Workspaces == 0
 }
 
-func (o *costFlags) run(ctx context.Context, t terminal) error {
-	prices, err := cost.Default()
-	if o.prices != "" {
-		var file []byte
-		if file, err = os.ReadFile(o.prices); err == nil {
-			prices, err = cost.Parse(file)
-		}
+// priceFile returns the prices that the flags name.
+func (o *costFlags) priceFile() (*cost.Prices, error) {
+	if o.prices == "" {
+		return cost.Default()
 	}
+	file, err := os.ReadFile(o.prices)
+	if err != nil {
+		return nil, err
+	}
+	return cost.Parse(file)
+}
+
+func (o *costFlags) run(ctx context.Context, t terminal) error {
+	prices, err := o.priceFile()
 	if err != nil {
 		return err
+	}
+	if o.scale {
+		return o.scales(prices, t.out)
 	}
 	regions, err := o.plan.ByRegion()
 	if err != nil {
