@@ -7,6 +7,7 @@ ARCH       ?= arm64
 STEPS      ?= 10000
 SEEDS      ?= 5
 SEED       ?= 0
+PAGE       ?=
 GO_BUILD    = CGO_ENABLED=0 go build -trimpath -ldflags="-s -w"
 LAMBDA_FLAGS = $(shell sed '/^\#/d' cmd/bootstrap/goflags.txt)
 
@@ -25,8 +26,8 @@ test: ## Go's tests with the race detector, long ones scaled down
 	go test -race -timeout 30m ./test ./... # the package that waits most first
 acceptance: ## the same tests at full size (up to an hour)
 	NARTHEX_ACCEPTANCE=1 go test -count=1 -timeout 60m ./...
-chaos: ## the programs through STEPS faults and pushes, SEEDS seeds; SCENARIO=, SEED= to replay
-	go test -count=1 -v -timeout 3h -parallel 4 -run '^TestChaos$$' ./test/chaos -args -steps $(STEPS) -seeds $(SEEDS) -seed $(SEED) -scenario '$(SCENARIO)'
+chaos: ## the programs through STEPS faults and pushes, SEEDS seeds; SCENARIO=, SEED= to replay; PAGE=../../docs/chaos.md
+	go test -count=1 -v -timeout 3h -parallel 4 -run '^TestChaos$$' ./test/chaos -args -steps $(STEPS) -seeds $(SEEDS) -seed $(SEED) -scenario '$(SCENARIO)' -page '$(PAGE)'
 lint: ## gofmt, go vet, staticcheck
 	@out=$$(find . -name node_modules -prune -o -name '*.go' -exec gofmt -l {} +); \
 		test -z "$$out" || { echo "not as gofmt writes them:"; echo "$$out"; exit 1; }

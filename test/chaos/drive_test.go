@@ -57,6 +57,7 @@ type options struct {
 	steps, seeds int
 	seed         uint64
 	scenario     string
+	page         string
 }
 
 func commandLine() *options {
@@ -65,6 +66,7 @@ func commandLine() *options {
 	flag.IntVar(&o.seeds, "seeds", 5, "how many seeds of its own each scenario runs with")
 	flag.Uint64Var(&o.seed, "seed", 0, "replay this seed alone; 0 draws them")
 	flag.StringVar(&o.scenario, "scenario", "", "run this scenario alone")
+	flag.StringVar(&o.page, "page", "", "write what it came to into this page, docs/chaos.md")
 	flag.Parse()
 	if o.steps == 0 { // they wait more than they work
 		flag.Set("test.parallel", "4")
@@ -115,7 +117,7 @@ func TestChaos(t *testing.T) {
 	if given.steps == 0 {
 		for _, s := range chosen {
 			for _, x := range s.Seeds {
-				start(t, s, x.Seed, x.Steps)
+				start(t, s, x.Seed, x.Steps, new(report))
 			}
 		}
 		return
@@ -124,20 +126,29 @@ func TestChaos(t *testing.T) {
 	if given.seed != 0 {
 		runs = len(chosen)
 	}
+	all := new(report)
+	t.Cleanup(func() { // when all runs are over
+		table := all.table(chosen)
+		t.Log("\n" + table)
+		if given.page != "" {
+			all.write(t, given.page, table)
+		}
+	})
 	for n := range runs {
 		seed := given.seed
 		if seed == 0 {
 			seed = rand.Uint64N(1e12)
 		}
-		start(t, chosen[n%len(chosen)], seed, (given.steps+runs-1)/runs)
+		start(t, chosen[n%len(chosen)], seed, (given.steps+runs-1)/runs, all)
 	}
 }
 
-func start(t *testing.T, s scenario, seed uint64, steps int) {
+func start(t *testing.T, s scenario, seed uint64, steps int, all *report) {
 	t.Run(fmt.Sprintf("%s/%d", s.Called, seed), func(t *testing.T) {
 		t.Parallel()
 		r := &run{T: t, scenario: s, seed: seed, r: rand.New(rand.NewPCG(seed, 0)), truth: newTruth(), counts: map[string]int{}, peak: map[string]float64{}}
 		r.make = &maker{r: r.r, set: s.Set, run: fmt.Sprintf("%s-%d", s.Called, seed), last: map[int]int64{}}
+		defer all.add(r)
 		t.Logf("replay: make chaos SCENARIO=%s SEED=%d STEPS=%d", s.Called, seed, steps)
 		r.drive(steps)
 	})
