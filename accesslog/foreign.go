@@ -18,11 +18,11 @@ type foreign struct {
 // series.
 const maxPoints = 10
 
-// take adds series, increments to those of the same labels. It returns false
-// if there is no room for all of them, and takes none then.
-func (f *foreign) take(in []narthex.Series, limit int) bool {
+// take adds series, increments to those of the same labels. If there is no room for
+// all of them, or one is of another kind than before, it takes none.
+func (f *foreign) take(in []narthex.Series, limit int) reason {
 	if f.points+len(in) > limit*maxPoints {
-		return false
+		return tooMany
 	}
 	if f.index == nil {
 		f.index = map[string]int{}
@@ -30,12 +30,15 @@ func (f *foreign) take(in []narthex.Series, limit int) bool {
 	fresh := 0
 	for i := range in {
 		f.key = in[i].Labels.AppendKey(f.key[:0])
-		if _, ok := f.index[string(f.key)]; !ok {
+		at, ok := f.index[string(f.key)]
+		if !ok {
 			fresh++
+		} else if !alike(&f.series[at], &in[i]) {
+			return otherKind
 		}
 	}
 	if len(f.series)+fresh > limit {
-		return false
+		return tooMany
 	}
 	for i := range in {
 		f.key = in[i].Labels.AppendKey(f.key[:0])
@@ -49,16 +52,21 @@ func (f *foreign) take(in []narthex.Series, limit int) bool {
 			continue
 		}
 		for _, p := range in[i].Samples {
-			f.sample(&f.series[at], p, in[i].As)
+			f.sample(&f.series[at], p)
 		}
 	}
-	return true
+	return fine
 }
 
-// sample adds a sample to a series: to its increment, if both are increments of
-// a number at the same time, or beside the others.
-func (f *foreign) sample(s *narthex.Series, p narthex.Sample, as narthex.As) {
-	if as == narthex.AsDelta && s.As == as && p.Histogram == nil {
+// alike reports whether both are numbers, or both histograms, that count alike.
+func alike(a, b *narthex.Series) bool {
+	return a.As == b.As && len(a.Samples) > 0 && len(b.Samples) > 0 && (a.Samples[0].Histogram == nil) == (b.Samples[0].Histogram == nil)
+}
+
+// sample adds a sample to a series of its kind: to its increment, if both are
+// increments of a number at the same time, or beside the others.
+func (f *foreign) sample(s *narthex.Series, p narthex.Sample) {
+	if s.As == narthex.AsDelta && p.Histogram == nil {
 		for i := range s.Samples {
 			if s.Samples[i].Time == p.Time && s.Samples[i].Histogram == nil {
 				s.Samples[i].Value += p.Value

@@ -157,7 +157,7 @@ func (l *level) find(name []byte, n int) *key {
 	switch {
 	case n < len(l.order):
 		l.order[n] = k
-	case n == len(l.order):
+	case n == len(l.order) && n < maxKeys:
 		l.order = append(l.order, k)
 	}
 	return k
@@ -325,9 +325,14 @@ func (o *objects) finish(report *Report) {
 	}
 }
 
-// seen appends what the lines' keys stand for.
+// seen appends what the lines' keys stand for, each once: a line may repeat them.
 func (l *level) seen(has []column) []column {
+	done := make(map[*key]bool)
 	for _, k := range l.order {
+		if done[k] {
+			continue
+		}
+		done[k] = true
 		if has = append(has, k.value); k.below != nil {
 			has = k.below.seen(has)
 		}

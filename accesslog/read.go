@@ -181,8 +181,10 @@ func (rd *reading) one(line []byte) ([]byte, reason) {
 		return rest, why
 	}
 	rep := &rd.counts.Report
-	if rd.req.foreign != nil && !rd.counts.take(rd.req.foreign, rd.r.maxSeries) {
-		return rest, tooMany
+	if rd.req.foreign != nil {
+		if why := rd.counts.take(rd.req.foreign, rd.r.maxSeries); why != fine {
+			return rest, why
+		}
 	}
 	rep.Lines++
 	rep.Counted++

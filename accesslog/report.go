@@ -84,6 +84,7 @@ const (
 	notKnown
 	badMetrics
 	tooMany
+	otherKind
 	numReasons
 )
 
@@ -92,6 +93,7 @@ var reasonText = [numReasons]string{
 	"", "", "the status is not three digits", "a number is malformed or has too many digits", "the time is malformed",
 	"it is not a JSON object, or cut off", "it does not have the format's shape", "the line is too long",
 	"it has too few columns", "it is of no format known here", "its metrics are malformed", "there is no room for its metrics",
+	"a metric is of another kind than before",
 }
 
 // Add makes the report one of both readings.

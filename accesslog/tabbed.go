@@ -36,6 +36,11 @@ func newTabbed(fields []string, o *Options, p *plan, report *Report) (*tabbed, e
 	if len(fields) == 0 || len(fields) > maxColumns {
 		return nil, narthex.Errorf(narthex.Invalid, "the header #Fields names %d columns: want 1 to %d", len(fields), maxColumns)
 	}
+	for i, name := range fields {
+		if len(name) > maxValue {
+			return nil, narthex.Errorf(narthex.Invalid, "the header #Fields names a column of %d bytes, %.20q…, in place %d: names have %d at most", len(name), name, i+1, maxValue)
+		}
+	}
 	d, own, unknown := cloudFront(), false, []string(nil)
 	if slices.Contains(fields, "cs-host") {
 		d["x-host-header"] = "" // in real-time logs the distribution's name

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -318,4 +319,24 @@ func FuzzCloudWatch(f *testing.F) {
 			t.Errorf("no receipt, %v", err)
 		}
 	})
+}
+
+// Whoever tells of an object tells when it was written, and may tell of a time to
+// come: it counts as received now, so that no value is set for the future.
+func TestObjectsOfTheFuture(t *testing.T) {
+	now := time.Now()
+	var got []time.Time
+	sink := narthex.SinkFunc(func(_ context.Context, b *narthex.Batch) error {
+		got = append(got, b.Received)
+		return nil
+	})
+	s := source(t, sink, new(state.Memory), func(o *logs.Options) { o.Now = func() time.Time { return now } })
+	for i, at := range []time.Time{now.Add(-time.Hour), now.Add(365 * 24 * time.Hour), {}} {
+		if _, err := s.Object(t.Context(), logs.Object{ID: fmt.Sprint(i), Name: "log", Received: at, Body: strings.NewReader(lines(i, 1))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := []time.Time{now.Add(-time.Hour), now, now}; !slices.Equal(got, want) {
+		t.Errorf("received at %v, want %v", got, want)
+	}
 }

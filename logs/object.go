@@ -124,8 +124,8 @@ func (s *Source) write(ctx context.Context, o Object, series []narthex.Series, r
 // entries writes the series in parts.
 func (s *Source) entries(ctx context.Context, o Object, series []narthex.Series, r *Receipt) error {
 	received := o.Received
-	if received.IsZero() {
-		received = s.o.Now()
+	if now := s.o.Now(); received.IsZero() || received.After(now) { // nobody's clock is ahead
+		received = now
 	}
 	r.Duplicate = true
 	for part := 0; len(series) > 0; part++ {

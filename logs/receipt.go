@@ -94,6 +94,7 @@ func (s *Stats) add(r *Receipt, err error) {
 		return // nothing worth remembering
 	}
 	short := *r
+	short.Report.Header = ""
 	short.Name, short.ID = message.Clip(r.Name, 300), message.Clip(r.ID, 300)
 	s.mu.Lock()
 	defer s.mu.Unlock()

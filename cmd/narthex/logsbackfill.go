@@ -177,7 +177,7 @@ func (b *backfill) read(ctx context.Context, l logInput) error {
 		return nil
 	}
 	h := sha256.New()
-	counts, err := b.reader.ReadParts(ctx, l.name, counting{io.TeeReader(body, h), b.bar}, b.putAside)
+	counts, err := b.reader.ReadParts(ctx, l.name, counting{io.TeeReader(body, h), b.bar}, func(c *accesslog.Counts) error { return b.putAside(l.name, c) })
 	id := l.id
 	if id == "" {
 		id = "content:" + hex.EncodeToString(h.Sum(nil))
@@ -186,7 +186,7 @@ func (b *backfill) read(ctx context.Context, l logInput) error {
 		err = b.unfit(l.name, &counts.Report)
 	}
 	if err == nil && !b.skip(id) {
-		if err = b.putAside(counts); err == nil {
+		if err = b.putAside(l.name, counts); err == nil {
 			b.took(l, id, size, &counts.Report)
 			return nil
 		}
@@ -229,11 +229,18 @@ func (b *backfill) took(l logInput, id string, size int64, r *accesslog.Report) 
 }
 
 // putAside keeps counts until all logs are read. Samples that are no increments,
-// which EMF has, are left out: they have no total.
-func (b *backfill) putAside(c *accesslog.Counts) error {
+// which EMF has, are left out: they have no total. A log that is too old is left out
+// before it makes a file for each two hours since 1970.
+func (b *backfill) putAside(name string, c *accesslog.Counts) error {
 	series := c.Series()
+	oldest := b.now.Add(-b.c.Storage.Retention).Truncate(time.Minute).UnixMilli()
 	for i := range series {
 		s := &series[i]
+		for _, x := range s.Samples {
+			if x.Time != 0 && x.Time < oldest {
+				return b.tooOld(name, time.UnixMilli(x.Time))
+			}
+		}
 		for _, l := range b.so.Labels {
 			s.Labels = s.Labels.With(l.Name, l.Value)
 		}
@@ -250,10 +257,15 @@ func (b *backfill) unfit(name string, r *accesslog.Report) error {
 	case r.First.IsZero():
 		return narthex.Errorf(narthex.Invalid, "%s does not tell when requests ended, so that they have no times of their own", name)
 	case r.First.Before(oldest):
-		return narthex.Errorf(narthex.Invalid, "%s tells of requests of %s, but the store keeps samples since %s only: raise storage.retention (%s), or leave the log out",
-			name, r.First.Format(time.RFC3339), oldest.UTC().Format(time.RFC3339), b.c.Storage.Retention)
+		return b.tooOld(name, r.First)
 	}
 	return nil
+}
+
+func (b *backfill) tooOld(name string, t time.Time) error {
+	keep := b.c.Storage.Retention
+	return narthex.Errorf(narthex.Invalid, "%s tells of requests of %s, but the store keeps samples since %s only: raise storage.retention (%s), or leave the log out",
+		name, t.UTC().Format(time.RFC3339), b.now.Add(-keep).UTC().Format(time.RFC3339), keep)
 }
 
 // recover finishes runs that were cut off while they were published, and removes
@@ -325,7 +337,11 @@ func (b *backfill) write(ctx context.Context, bar io.Writer) (err error) {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), filepath.Join(b.dir, commitFile))
+	if err := os.Rename(f.Name(), filepath.Join(b.dir, commitFile)); err != nil {
+		return err
+	}
+	// On the disk before a block is moved: a power cut would else leave some of them.
+	return tsdb.SyncDir(b.dir)
 }
 
 // totals adds up the increments as the ledger does that of logs with event_time:
