@@ -42,14 +42,26 @@ func newMeter(label string, now func() time.Time) *meter {
 // add counts samples of a source.
 func (m *meter) add(series []narthex.Series) {
 	sums := make(map[string]uint64)
+	source, n := "", uint64(0) // of a run of series
 	for i := range series {
-		ls := series[i].Labels
-		sums[cmp.Or(ls.Get(m.label), ls.Get("job"))] += uint64(len(series[i].Samples))
+		name := series[i].Labels.Get(m.label)
+		if name == "" {
+			name = series[i].Labels.Get("job")
+		}
+		if name != source {
+			sums[source] += n
+			source, n = name, 0
+		}
+		n += uint64(len(series[i].Samples))
 	}
+	sums[source] += n
 	hour := m.now().Unix() / 3600
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for source, n := range sums {
+		if n == 0 {
+			continue
+		}
 		h := m.bySource[source]
 		if h == nil && len(m.bySource) >= maxMetered {
 			source = otherName

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"narthex"
@@ -18,6 +19,12 @@ type admission struct {
 	why      map[refusal]string
 }
 
+// place is where it is noted whether a series is active.
+type place struct {
+	source *source
+	hash   uint64
+}
+
 // refusal is what a sentence is for; there may be thousands of series with it.
 type refusal struct {
 	source *source
@@ -29,18 +36,18 @@ type refusal struct {
 // rejects the others.
 func (a *admission) series() {
 	l, all := a.l, a.b.Series
-	kept, cur := 0, (*source)(nil)
+	a.find()
+	defer clear(l.found)
+	kept := 0
 	for i := range all {
-		s := &all[i]
-		cur = l.source(a.id, s.Labels, cur)
-		h := l.hash(s.Labels)
+		s, at := &all[i], l.found[i]
 		over := reason("")
-		if !l.active(cur, h) {
+		if !l.active(at.source, at.hash) {
 			a.suspects.look(s.Labels)
-			over = l.enter(cur, h)
+			over = l.enter(at.source, at.hash)
 		}
 		if over != "" {
-			a.exceed(cur, s, over)
+			a.exceed(at.source, s, over)
 			continue
 		}
 		if kept != i {
@@ -54,6 +61,18 @@ func (a *admission) series() {
 		a.b.Series = append(a.b.Series, f.series)
 	}
 	a.folds.warn(a)
+}
+
+// find finds the place of each series in l.found, before any of them is looked up:
+// the processor then waits for the memory of several at once.
+func (a *admission) find() {
+	l, cur := a.l, (*source)(nil)
+	l.found = slices.Grow(l.found[:0], len(a.b.Series))
+	for i := range a.b.Series {
+		ls := a.b.Series[i].Labels
+		cur = l.source(a.id, ls, cur)
+		l.found = append(l.found, place{cur, l.hash(ls)})
+	}
 }
 
 // exceed folds or rejects a series for which there is no room.
@@ -80,11 +99,7 @@ func (a *admission) exceed(src *source, s *narthex.Series, over reason) {
 
 // group takes all series of the batch, or none and returns the reason.
 func (a *admission) group() error {
-	type entered struct {
-		s *source
-		h uint64
-	}
-	var fresh []entered
+	var fresh []place
 	cur := (*source)(nil)
 	all := a.b.Series
 	if a.b.Group.Op == narthex.GroupFail { // the ledger notes it, in a new group too
@@ -100,11 +115,11 @@ func (a *admission) group() error {
 		a.suspects.look(s.Labels)
 		over := a.l.enter(cur, h)
 		if over == "" {
-			fresh = append(fresh, entered{cur, h})
+			fresh = append(fresh, place{cur, h})
 			continue
 		}
 		for _, f := range fresh {
-			a.l.leave(f.s, f.h)
+			a.l.leave(f.source, f.hash)
 		}
 		a.l.count(a.id, cur, over, wasLimited)
 		return narthex.Errorf(narthex.TooLarge, "nothing of the group was taken: its series %s is new, and %s",

@@ -79,6 +79,7 @@ type Limiter struct {
 	behind     []*source
 	key        []byte    // scratch
 	due        []*source // scratch
+	found      []place   // scratch
 	suspected  map[suspectKey]SuspectLabel
 	metrics    limiterMetrics
 }

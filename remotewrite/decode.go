@@ -82,18 +82,20 @@ type decoder struct {
 	sampleRoom []narthex.Sample
 	labels     int // used of the limit
 
-	// Scratch, for the series that is read.
-	scratch    []narthex.Label
-	refs       []uint32
-	samples    []narthex.Sample
-	histograms []protoHistogram
-	exemplars  []protoExemplar
-	meta       protoMetadata
-	created    int64
+	// Of the series that is read. Its labels are read to where they stay.
+	labelsFrom   int // in labelRoom
+	refs         []uint32
+	samples      []narthex.Sample
+	histograms   []protoHistogram
+	exemplars    []protoExemplar
+	exemplarRefs []uint32
+	scratch      []narthex.Label // the exemplars' labels
+	meta         protoMetadata
+	created      int64
 }
 
 // protoExemplar is one whose labels stand in decoder.scratch from the one index to
-// the other, or, as references, in decoder.refs.
+// the other, or, as references, in decoder.exemplarRefs.
 type protoExemplar struct {
 	from, to int
 	value    float64
@@ -106,10 +108,12 @@ type protoMetadata struct {
 	help, unit string
 }
 
-// reset makes the scratch ready for another series.
+// reset makes ready for another series. What was read of one that was rejected is
+// dropped.
 func (d *decoder) reset() {
-	d.scratch, d.refs, d.samples = d.scratch[:0], d.refs[:0], d.samples[:0]
+	d.labelRoom, d.refs, d.samples = d.labelRoom[:d.labelsFrom], d.refs[:0], d.samples[:0]
 	d.histograms, d.exemplars = d.histograms[:0], d.exemplars[:0]
+	d.exemplarRefs, d.scratch = d.exemplarRefs[:0], d.scratch[:0]
 	d.meta, d.created = protoMetadata{}, 0
 }
 

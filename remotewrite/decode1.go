@@ -46,18 +46,13 @@ func mistaken(is, said Version) error {
 	return narthex.Errorf(narthex.Invalid, "the body is a message of remote write %s, but the content type says %s: send %s", is, said, is.ContentType())
 }
 
-// series1 reads a TimeSeries. The labels of its exemplars are put behind its
-// own.
+// series1 reads a TimeSeries.
 func (d *decoder) series1(m protowire.Message, err *error) {
 	d.reset()
-	for f, rest := (protowire.Field{}), m; rest.Next(&f, err); {
-		if f.Num == 1 {
-			d.label1(f.Message(err), err)
-		}
-	}
-	own := len(d.scratch)
 	for f := (protowire.Field{}); m.Next(&f, err); {
 		switch f.Num {
+		case 1:
+			d.label(label1(f.Message(err), err), err)
 		case 2:
 			d.sample(f.Message(err), V1, err)
 		case 3:
@@ -67,12 +62,11 @@ func (d *decoder) series1(m protowire.Message, err *error) {
 		}
 	}
 	if *err == nil {
-		*err = d.put(own, func(e protoExemplar) []narthex.Label { return d.scratch[e.from:e.to] })
+		*err = d.put()
 	}
 }
 
-func (d *decoder) label1(m protowire.Message, err *error) {
-	var l narthex.Label
+func label1(m protowire.Message, err *error) (l narthex.Label) {
 	for f := (protowire.Field{}); m.Next(&f, err); {
 		switch f.Num {
 		case 1:
@@ -81,7 +75,7 @@ func (d *decoder) label1(m protowire.Message, err *error) {
 			f.Text(&l.Value, err)
 		}
 	}
-	d.label(l, err)
+	return l
 }
 
 func (d *decoder) exemplar1(m protowire.Message, err *error) {
@@ -91,7 +85,7 @@ func (d *decoder) exemplar1(m protowire.Message, err *error) {
 	for f := (protowire.Field{}); m.Next(&f, err); {
 		switch f.Num {
 		case 1:
-			d.label1(f.Message(err), err)
+			d.exemplarLabel(label1(f.Message(err), err), err)
 		case 2:
 			f.Float(&e.value, err)
 		case 3:

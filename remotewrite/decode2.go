@@ -53,19 +53,14 @@ func (d *decoder) request2(body string) (err error) {
 	return err
 }
 
-// series2 reads a TimeSeries. The references of its exemplars' labels stand in
-// d.refs behind its own.
+// series2 reads a TimeSeries.
 func (d *decoder) series2(m protowire.Message, err *error) {
 	d.reset()
 	var n uint64
-	for f, rest := (protowire.Field{}), m; rest.Next(&f, err); {
-		if f.Num == 1 {
-			d.readRefs(&f, err)
-		}
-	}
-	own := len(d.refs)
 	for f := (protowire.Field{}); m.Next(&f, err); {
 		switch f.Num {
+		case 1:
+			d.refs = readRefs(d.refs, &f, err)
 		case 2:
 			d.sample(f.Message(err), V2, err)
 		case 3:
@@ -79,46 +74,55 @@ func (d *decoder) series2(m protowire.Message, err *error) {
 			d.created = int64(n)
 		}
 	}
-	d.resolve(d.refs[:own], err)
-	labels := len(d.scratch)
+	inPairs(d.refs, err)
+	for refs := d.refs; len(refs) > 1; refs = refs[2:] {
+		d.label(narthex.Label{Name: d.symbol(refs[0], err), Value: d.symbol(refs[1], err)}, err)
+	}
 	for i := range d.exemplars {
-		e := &d.exemplars[i]
-		refs := d.refs[e.from:e.to]
-		e.from = len(d.scratch)
-		d.resolve(refs, err)
-		e.to = len(d.scratch)
+		d.resolve(&d.exemplars[i], err)
 	}
 	if *err == nil {
-		*err = d.put(labels, func(e protoExemplar) []narthex.Label { return d.scratch[e.from:e.to] })
+		*err = d.put()
 	}
 }
 
 // readRefs appends references to symbols, packed or not.
-func (d *decoder) readRefs(f *protowire.Field, err *error) {
+func readRefs(refs []uint32, f *protowire.Field, err *error) []uint32 {
 	if f.Wire != protowire.Bytes {
 		var n uint64
 		f.Uint(&n, err)
-		d.refs = append(d.refs, ref(n, err))
-		return
+		return append(refs, ref(n, err))
 	}
 	for m := protowire.Message(f.S); m != ""; {
+		if m[0] < 0x80 { // most symbols are among the first
+			refs, m = append(refs, uint32(m[0])), m[1:]
+			continue
+		}
 		n, ok := m.Varint()
 		if !ok {
 			*err = protowire.Damaged("a list of references")
-			return
+			break
 		}
-		d.refs = append(d.refs, ref(n, err))
+		refs = append(refs, ref(n, err))
 	}
+	return refs
 }
 
-// resolve appends the labels that refs refer to to d.scratch.
-func (d *decoder) resolve(refs []uint32, err *error) {
+func inPairs(refs []uint32, err *error) {
 	if len(refs)%2 != 0 && *err == nil {
 		*err = narthex.Errorf(narthex.Invalid, "a series or an exemplar has %d references for its labels, which come in pairs of name and value", len(refs))
 	}
-	for i := 0; i+1 < len(refs); i += 2 {
-		d.label(narthex.Label{Name: d.symbol(refs[i], err), Value: d.symbol(refs[i+1], err)}, err)
+}
+
+// resolve makes labels of an exemplar's references.
+func (d *decoder) resolve(e *protoExemplar, err *error) {
+	refs := d.exemplarRefs[e.from:e.to]
+	inPairs(refs, err)
+	e.from = len(d.scratch)
+	for ; len(refs) > 1; refs = refs[2:] {
+		d.exemplarLabel(narthex.Label{Name: d.symbol(refs[0], err), Value: d.symbol(refs[1], err)}, err)
 	}
+	e.to = len(d.scratch)
 }
 
 func (d *decoder) symbol(n uint32, err *error) string {
@@ -133,12 +137,12 @@ func (d *decoder) symbol(n uint32, err *error) string {
 
 func (d *decoder) exemplar2(m protowire.Message, err *error) {
 	d.value(&d.out.Offered.Exemplars, err)
-	e := protoExemplar{from: len(d.refs)}
+	e := protoExemplar{from: len(d.exemplarRefs)}
 	var n uint64
 	for f := (protowire.Field{}); m.Next(&f, err); {
 		switch f.Num {
 		case 1:
-			d.readRefs(&f, err)
+			d.exemplarRefs = readRefs(d.exemplarRefs, &f, err)
 		case 2:
 			f.Float(&e.value, err)
 		case 3:
@@ -146,7 +150,7 @@ func (d *decoder) exemplar2(m protowire.Message, err *error) {
 			e.time = int64(n)
 		}
 	}
-	e.to = len(d.refs)
+	e.to = len(d.exemplarRefs)
 	d.exemplars = append(d.exemplars, e)
 }
 

@@ -74,6 +74,8 @@ func familyOf(s *narthex.Series) string {
 		parts = []string{"_bucket", "_gcount", "_gsum"}
 	case narthex.TypeSummary:
 		parts = []string{"_count", "_sum"}
+	default:
+		return ""
 	}
 	name := s.Labels.Get(narthex.MetricName)
 	if len(s.Samples) > 0 && s.Samples[0].Histogram != nil {

@@ -1,14 +1,15 @@
 package remotewrite
 
 import (
+	"slices"
+
 	"narthex"
 	"narthex/internal/message"
 )
 
-// put adds the series with the labels that stand in d.scratch[:labels], and what
-// was read for it. text returns an exemplar's labels.
-func (d *decoder) put(labels int, exemplarLabels func(protoExemplar) []narthex.Label) error {
-	ls, why := d.check(d.scratch[:labels])
+// put adds the series that was read.
+func (d *decoder) put() error {
+	ls, why := d.check(d.labelRoom[d.labelsFrom:])
 	if why == "" && len(d.samples)+len(d.histograms)+len(d.exemplars) == 0 {
 		why = "it has neither a sample nor a histogram nor an exemplar"
 	}
@@ -23,7 +24,8 @@ func (d *decoder) put(labels int, exemplarLabels func(protoExemplar) []narthex.L
 	if d.limits.Labels > 0 && d.labels > d.limits.Labels {
 		return d.tooManyLabels()
 	}
-	s := narthex.Series{Labels: d.keepLabels(ls), Type: d.meta.typ, Help: d.meta.help, Unit: d.meta.unit}
+	d.out.Series = append(d.out.Series, narthex.Series{Labels: d.keepRead(ls), Type: d.meta.typ, Help: d.meta.help, Unit: d.meta.unit})
+	s := &d.out.Series[len(d.out.Series)-1]
 	s.Samples = append(d.keepSamples(len(d.samples)+len(d.histograms)), d.samples...)
 	for i := range d.histograms {
 		h := &d.histograms[i]
@@ -44,23 +46,23 @@ func (d *decoder) put(labels int, exemplarLabels func(protoExemplar) []narthex.L
 			}
 		}
 	}
-	s.Exemplars = d.putExemplars(exemplarLabels)
+	s.Exemplars = d.putExemplars()
 	if s.Type != narthex.TypeUnknown || s.Help != "" || s.Unit != "" {
-		s.Family = familyOf(&s)
+		s.Family = familyOf(s)
 	}
-	if len(s.Samples)+len(s.Exemplars) > 0 {
-		d.out.Series = append(d.out.Series, s)
+	if len(s.Samples)+len(s.Exemplars) == 0 {
+		d.out.Series = d.out.Series[:len(d.out.Series)-1]
 	}
 	return nil
 }
 
-func (d *decoder) putExemplars(labels func(protoExemplar) []narthex.Label) []narthex.Exemplar {
+func (d *decoder) putExemplars() []narthex.Exemplar {
 	if len(d.exemplars) == 0 {
 		return nil
 	}
 	out := make([]narthex.Exemplar, len(d.exemplars))
 	for i, e := range d.exemplars {
-		out[i] = narthex.Exemplar{Labels: d.keepLabels(sorted(labels(e))), Time: e.time, Value: e.value}
+		out[i] = narthex.Exemplar{Labels: d.keepLabels(sorted(d.scratch[e.from:e.to])), Time: e.time, Value: e.value}
 	}
 	return out
 }
@@ -82,19 +84,42 @@ func (d *decoder) tooManyLabels() error {
 	return narthex.Errorf(narthex.TooLarge, "the request has more than %d labels: send it in several, or raise limits.series_per_push", d.limits.Labels)
 }
 
-// label appends a label to the scratch, within the limit: of one series, too,
-// there may be no more than of all.
+// label appends a label to those of the series, and exemplarLabel to those of its
+// exemplars, within the limit: of one series, too, there may be no more than of all.
 func (d *decoder) label(l narthex.Label, err *error) {
-	if d.limits.Labels > 0 && len(d.scratch) >= d.limits.Labels && *err == nil {
-		*err = d.tooManyLabels()
+	if !d.oneMore(len(d.labelRoom)-d.labelsFrom, err) {
+		return
 	}
-	if *err == nil {
+	if len(d.labelRoom) == cap(d.labelRoom) {
+		read := d.labelRoom[d.labelsFrom:]
+		d.labelRoom, d.labelsFrom = append(make([]narthex.Label, 0, max(roomSize, 2*len(read))), read...), 0
+	}
+	d.labelRoom = append(d.labelRoom, l)
+}
+
+func (d *decoder) exemplarLabel(l narthex.Label, err *error) {
+	if d.oneMore(len(d.scratch), err) {
 		d.scratch = append(d.scratch, l)
 	}
 }
 
+// oneMore reports whether there may be another label beside so many.
+func (d *decoder) oneMore(labels int, err *error) bool {
+	if d.limits.Labels > 0 && labels >= d.limits.Labels && *err == nil {
+		*err = d.tooManyLabels()
+	}
+	return *err == nil
+}
+
 // roomSize is how many labels or samples are allocated together.
 const roomSize = 2048
+
+// keepRead returns ls, which are the first of the labels that were read, for good.
+func (d *decoder) keepRead(ls narthex.Labels) narthex.Labels {
+	d.labelsFrom += len(ls)
+	d.labelRoom = d.labelRoom[:d.labelsFrom]
+	return slices.Clip(ls)
+}
 
 // keepLabels returns a copy of ls that lasts.
 func (d *decoder) keepLabels(ls []narthex.Label) narthex.Labels {
@@ -103,7 +128,8 @@ func (d *decoder) keepLabels(ls []narthex.Label) narthex.Labels {
 	}
 	n := len(d.labelRoom)
 	d.labelRoom = append(d.labelRoom, ls...)
-	return d.labelRoom[n:len(d.labelRoom):len(d.labelRoom)]
+	d.labelsFrom = len(d.labelRoom)
+	return d.labelRoom[n:d.labelsFrom:d.labelsFrom]
 }
 
 // keepSamples returns room for n samples that lasts.

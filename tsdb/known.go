@@ -23,6 +23,10 @@ type known struct {
 
 	turn uint64 // the write that met it last, which has it at
 	at   int
+	// next is the series that followed it in that write: senders keep an order, so
+	// that it is most often next again, and the map's memory need not be fetched.
+	next *known
+	age  uint64 // of knowns: it is in now
 }
 
 // maxKnown and knownFor bound what is remembered: a series that was not written
@@ -36,23 +40,41 @@ const (
 type knowns struct {
 	now, before map[string]*known
 	since       int64 // ms; when now was begun
+	age         uint64
 }
 
-// get returns what is known of the series with the key, nil if nothing is.
-func (k *knowns) get(key []byte) *known {
+// get returns what is known of the series with the key, nil if nothing is. after
+// is the one before it in the write, nil at its beginning.
+func (k *knowns) get(key []byte, after *known) *known {
+	if after != nil && after.next != nil && after.next.age == k.age && after.next.key == string(key) {
+		return after.next
+	}
 	s := k.now[string(key)]
 	if s == nil {
 		if s = k.before[string(key)]; s != nil {
-			k.now[s.key] = s
+			k.keep(s)
 		}
 	}
 	return s
+}
+
+func (k *knowns) keep(s *known) {
+	k.now[s.key], s.age = s, k.age
+}
+
+// follow notes what follows s in a write, nil at its end: so what is remembered
+// refers to nothing that was written before it, and that may be forgotten.
+func (s *known) follow(next *known) {
+	if s != nil && s.next != next {
+		s.next = next
+	}
 }
 
 // turnOver forgets what is due, at the time now.
 func (k *knowns) turnOver(now int64) {
 	if k.now == nil || len(k.now) >= maxKnown || now-k.since >= knownFor.Milliseconds() {
 		k.now, k.before, k.since = make(map[string]*known, len(k.now)), k.now, now
+		k.age++
 	}
 }
 
@@ -62,7 +84,7 @@ func (k *knowns) learn(b *labels.ScratchBuilder, key []byte, from narthex.Labels
 	if err := check(s.labels); err != nil {
 		return nil, err
 	}
-	k.now[s.key] = s
+	k.keep(s)
 	return s, nil
 }
 

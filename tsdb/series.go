@@ -84,9 +84,10 @@ func (w *write) gather(in []narthex.Series) []series {
 	m.begin(len(in), n)
 	db.known.turnOver(w.now)
 	db.turn++
+	var last *known
 	for i := range in {
 		m.key = in[i].Labels.AppendKey(m.key[:0])
-		k := db.known.get(m.key)
+		k := db.known.get(m.key, last)
 		if k == nil {
 			var err error
 			if k, err = db.known.learn(&m.builder, m.key, in[i].Labels); err != nil {
@@ -95,6 +96,8 @@ func (w *write) gather(in []narthex.Series) []series {
 				continue
 			}
 		}
+		last.follow(k)
+		last = k
 		if k.turn != db.turn {
 			k.turn, k.at = db.turn, len(m.series)
 			from := len(m.samples)
@@ -103,6 +106,7 @@ func (w *write) gather(in []narthex.Series) []series {
 		}
 		w.add(&m.series[k.at], &in[i], i)
 	}
+	last.follow(nil)
 	for i := range m.series {
 		w.tidy(&m.series[i])
 	}

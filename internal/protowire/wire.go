@@ -38,11 +38,17 @@ type Message string
 
 // Next reads the next field. It returns false at the end of the message and
 // at an error.
+//
+// What is left is stored once: while the collector marks, each store of a string
+// through a pointer costs more than reading a field.
 func (m *Message) Next(f *Field, err *error) bool {
 	if *m == "" || *err != nil {
 		return false
 	}
-	tag, ok := m.Varint()
+	tag, rest, ok := uint64((*m)[0]), (*m)[1:], true
+	if tag >= 0x80 {
+		tag, rest, ok = varint(*m)
+	}
 	f.Num, f.Wire = uint32(tag>>3), uint8(tag&7)
 	if !ok || tag>>3 == 0 || tag>>3 >= 1<<29 {
 		*err = Damaged("a field's number")
@@ -50,17 +56,22 @@ func (m *Message) Next(f *Field, err *error) bool {
 	}
 	switch f.Wire {
 	case Varint:
-		f.N, ok = m.Varint()
+		f.N, rest, ok = varint(rest)
 	case Fixed64:
-		f.N, ok = m.Fixed(8)
+		f.N, rest, ok = fixed(rest, 8)
 	case Fixed32:
-		f.N, ok = m.Fixed(4)
+		f.N, rest, ok = fixed(rest, 4)
 	case Bytes:
-		f.S, ok = m.Bytes()
+		var n uint64
+		if n, rest, ok = varint(rest); ok && n <= uint64(len(rest)) {
+			f.S, rest = string(rest[:n]), rest[n:]
+		} else {
+			ok = false
+		}
 	default:
 		ok = false
 	}
-	if !ok {
+	if *m = rest; !ok {
 		*err = Damaged("a field")
 	}
 	return ok
@@ -71,29 +82,40 @@ func Damaged(what string) error {
 }
 
 // Varint reads a base-128 number.
-func (m *Message) Varint() (uint64, bool) {
-	var n uint64
-	for i := 0; i < len(*m) && i < binary.MaxVarintLen64; i++ {
-		c := (*m)[i]
+func (m *Message) Varint() (n uint64, ok bool) {
+	n, *m, ok = varint(*m)
+	return n, ok
+}
+
+func varint(m Message) (n uint64, rest Message, ok bool) {
+	for i := 0; i < len(m) && i < binary.MaxVarintLen64; i++ {
+		c := m[i]
 		n |= uint64(c&0x7f) << (7 * i)
 		if c < 0x80 {
-			*m = (*m)[i+1:]
-			return n, i < 9 || c <= 1
+			return n, m[i+1:], i < 9 || c <= 1
 		}
 	}
-	return 0, false
+	return 0, m, false
 }
 
 // Fixed reads a little-endian number of so many bytes.
 func (m *Message) Fixed(size int) (n uint64, ok bool) {
-	if len(*m) < size {
-		return 0, false
+	n, *m, ok = fixed(*m, size)
+	return n, ok
+}
+
+func fixed(m Message, size int) (n uint64, rest Message, ok bool) {
+	if len(m) < size {
+		return 0, m, false
+	}
+	if size == 8 { // the compiler makes one load of it
+		return uint64(m[0]) | uint64(m[1])<<8 | uint64(m[2])<<16 | uint64(m[3])<<24 |
+			uint64(m[4])<<32 | uint64(m[5])<<40 | uint64(m[6])<<48 | uint64(m[7])<<56, m[8:], true
 	}
 	for i := size - 1; i >= 0; i-- {
-		n = n<<8 | uint64((*m)[i])
+		n = n<<8 | uint64(m[i])
 	}
-	*m = (*m)[size:]
-	return n, true
+	return n, m[size:], true
 }
 
 // Bytes reads a length and as many bytes.
