@@ -52,7 +52,8 @@ func (d *decoder) series1(m protowire.Message, err *error) {
 	for f := (protowire.Field{}); m.Next(&f, err); {
 		switch f.Num {
 		case 1:
-			d.label(label1(f.Message(err), err), err)
+			d.grow(1, err)
+			d.labelRoom = append(d.labelRoom, label1(f.Message(err), err))
 		case 2:
 			d.sample(f.Message(err), V1, err)
 		case 3:
@@ -85,7 +86,8 @@ func (d *decoder) exemplar1(m protowire.Message, err *error) {
 	for f := (protowire.Field{}); m.Next(&f, err); {
 		switch f.Num {
 		case 1:
-			d.exemplarLabel(label1(f.Message(err), err), err)
+			d.within(len(d.scratch)+1, err)
+			d.scratch = append(d.scratch, label1(f.Message(err), err))
 		case 2:
 			f.Float(&e.value, err)
 		case 3:

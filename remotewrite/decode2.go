@@ -74,12 +74,15 @@ func (d *decoder) series2(m protowire.Message, err *error) {
 			d.created = int64(n)
 		}
 	}
-	inPairs(d.refs, err)
-	for refs := d.refs; len(refs) > 1; refs = refs[2:] {
-		d.label(narthex.Label{Name: d.symbol(refs[0], err), Value: d.symbol(refs[1], err)}, err)
-	}
+	d.grow(len(d.refs)/2, err)
+	d.labelRoom = d.resolve(d.labelRoom, d.refs, err)
 	for i := range d.exemplars {
-		d.resolve(&d.exemplars[i], err)
+		e := &d.exemplars[i]
+		refs := d.exemplarRefs[e.from:e.to]
+		d.within(len(d.scratch)+len(refs)/2, err)
+		e.from = len(d.scratch)
+		d.scratch = d.resolve(d.scratch, refs, err)
+		e.to = len(d.scratch)
 	}
 	if *err == nil {
 		*err = d.put()
@@ -108,21 +111,15 @@ func readRefs(refs []uint32, f *protowire.Field, err *error) []uint32 {
 	return refs
 }
 
-func inPairs(refs []uint32, err *error) {
+// resolve appends the labels that refs refer to to dst.
+func (d *decoder) resolve(dst []narthex.Label, refs []uint32, err *error) []narthex.Label {
 	if len(refs)%2 != 0 && *err == nil {
 		*err = narthex.Errorf(narthex.Invalid, "a series or an exemplar has %d references for its labels, which come in pairs of name and value", len(refs))
 	}
-}
-
-// resolve makes labels of an exemplar's references.
-func (d *decoder) resolve(e *protoExemplar, err *error) {
-	refs := d.exemplarRefs[e.from:e.to]
-	inPairs(refs, err)
-	e.from = len(d.scratch)
-	for ; len(refs) > 1; refs = refs[2:] {
-		d.exemplarLabel(narthex.Label{Name: d.symbol(refs[0], err), Value: d.symbol(refs[1], err)}, err)
+	for ; *err == nil && len(refs) > 0; refs = refs[2:] {
+		dst = append(dst, narthex.Label{Name: d.symbol(refs[0], err), Value: d.symbol(refs[1], err)})
 	}
-	e.to = len(d.scratch)
+	return dst
 }
 
 func (d *decoder) symbol(n uint32, err *error) string {

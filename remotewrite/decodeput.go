@@ -21,8 +21,9 @@ func (d *decoder) put() error {
 	for _, e := range d.exemplars {
 		d.labels += e.to - e.from
 	}
-	if d.limits.Labels > 0 && d.labels > d.limits.Labels {
-		return d.tooManyLabels()
+	var err error
+	if d.within(d.labels, &err); err != nil {
+		return err
 	}
 	d.out.Series = append(d.out.Series, narthex.Series{Labels: d.keepRead(ls), Type: d.meta.typ, Help: d.meta.help, Unit: d.meta.unit})
 	s := &d.out.Series[len(d.out.Series)-1]
@@ -80,35 +81,21 @@ func (d *decoder) reject(ls narthex.Labels, why string) {
 // maxShown is how many labels of a series a rejection shows.
 const maxShown = 20
 
-func (d *decoder) tooManyLabels() error {
-	return narthex.Errorf(narthex.TooLarge, "the request has more than %d labels: send it in several, or raise limits.series_per_push", d.limits.Labels)
+// within notes an error if there are more labels than a request may have. That holds
+// for those of one series, too, while it is read.
+func (d *decoder) within(labels int, err *error) {
+	if d.limits.Labels > 0 && labels > d.limits.Labels && *err == nil {
+		*err = narthex.Errorf(narthex.TooLarge, "the request has more than %d labels: send it in several, or raise limits.series_per_push", d.limits.Labels)
+	}
 }
 
-// label appends a label to those of the series, and exemplarLabel to those of its
-// exemplars, within the limit: of one series, too, there may be no more than of all.
-func (d *decoder) label(l narthex.Label, err *error) {
-	if !d.oneMore(len(d.labelRoom)-d.labelsFrom, err) {
+// grow makes room for n more labels of the series that is read.
+func (d *decoder) grow(n int, err *error) {
+	read := d.labelRoom[d.labelsFrom:]
+	if d.within(len(read)+n, err); *err != nil || n <= cap(read)-len(read) {
 		return
 	}
-	if len(d.labelRoom) == cap(d.labelRoom) {
-		read := d.labelRoom[d.labelsFrom:]
-		d.labelRoom, d.labelsFrom = append(make([]narthex.Label, 0, max(roomSize, 2*len(read))), read...), 0
-	}
-	d.labelRoom = append(d.labelRoom, l)
-}
-
-func (d *decoder) exemplarLabel(l narthex.Label, err *error) {
-	if d.oneMore(len(d.scratch), err) {
-		d.scratch = append(d.scratch, l)
-	}
-}
-
-// oneMore reports whether there may be another label beside so many.
-func (d *decoder) oneMore(labels int, err *error) bool {
-	if d.limits.Labels > 0 && labels >= d.limits.Labels && *err == nil {
-		*err = d.tooManyLabels()
-	}
-	return *err == nil
+	d.labelRoom, d.labelsFrom = append(make([]narthex.Label, 0, max(roomSize, 2*len(read)+n)), read...), 0
 }
 
 // roomSize is how many labels or samples are allocated together.
