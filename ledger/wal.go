@@ -8,7 +8,8 @@ import (
 	"hash/crc32"
 	"os"
 	"path/filepath"
-	"runtime"
+
+	"narthex/state"
 )
 
 // The log is a directory of files, each a header, a random salt (8 bytes), the
@@ -141,7 +142,7 @@ func (w *wal) rotate() (int, error) {
 		err = f.Sync()
 	}
 	if err == nil {
-		err = syncDir(w.dir)
+		err = state.SyncDir(w.dir)
 	}
 	if err != nil {
 		f.Close()
@@ -162,18 +163,6 @@ func (w *wal) close() error {
 	err := errors.Join(w.repair(), w.f.Close())
 	w.f = nil
 	return err
-}
-
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" { // it has no such thing
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }
 
 // sealFrame fills in the header of the frame b.

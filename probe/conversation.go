@@ -48,6 +48,19 @@ func (t *trial) conversationMetrics() (regex, bytes *gauge) {
 	return regex, bytes
 }
 
+// talk takes the steps over a connection, or over TLS on it if useTLS, and closes it.
+func (t *trial) talk(ctx context.Context, conn net.Conn, useTLS bool, steps []Step, handshake func(context.Context, net.Conn) (*tls.Conn, error)) error {
+	defer func() { conn.Close() }()
+	if useTLS {
+		secure, err := handshake(ctx, conn)
+		if err != nil {
+			return err
+		}
+		conn = secure
+	}
+	return t.converse(ctx, conn, steps, handshake)
+}
+
 // converse takes the steps over a connection, which ends with ctx. The caller
 // closes it.
 func (t *trial) converse(ctx context.Context, conn net.Conn, steps []Step, startTLS func(context.Context, net.Conn) (*tls.Conn, error)) error {

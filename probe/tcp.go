@@ -18,16 +18,8 @@ func probeTCP(ctx context.Context, t *trial) error {
 	if err != nil {
 		return err
 	}
-	defer func() { conn.Close() }()
 	handshake := func(ctx context.Context, conn net.Conn) (*tls.Conn, error) {
 		return t.handshake(ctx, conn, &m.TLS, orElse(t.hostname, host))
 	}
-	if m.UseTLS {
-		secure, err := handshake(ctx, conn)
-		if err != nil {
-			return err
-		}
-		conn = secure
-	}
-	return t.converse(ctx, conn, m.Conversation, handshake)
+	return t.talk(ctx, conn, m.UseTLS, m.Conversation, handshake)
 }

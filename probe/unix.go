@@ -15,19 +15,11 @@ func probeUnix(ctx context.Context, t *trial) error {
 	if err != nil {
 		return err
 	}
-	defer func() { conn.Close() }()
 	handshake := func(ctx context.Context, conn net.Conn) (*tls.Conn, error) {
 		if m.TLS.ServerName == "" && !m.TLS.InsecureSkipVerify {
 			return nil, failed(PhaseTLS, ReasonCertHostname, "a Unix socket has no host name to check the certificate for: set tls_config.server_name")
 		}
 		return t.handshake(ctx, conn, &m.TLS, "")
 	}
-	if m.UseTLS {
-		secure, err := handshake(ctx, conn)
-		if err != nil {
-			return err
-		}
-		conn = secure
-	}
-	return t.converse(ctx, conn, m.Conversation, handshake)
+	return t.talk(ctx, conn, m.UseTLS, m.Conversation, handshake)
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"narthex"
@@ -172,7 +171,7 @@ func (c *collector) check(s *narthex.Sample, as narthex.As, ahead *future) error
 		return fmt.Errorf("the timestamp %d is decades ago: timestamps are milliseconds since 1970", s.Time)
 	case as == narthex.AsDelta && span(c.now-s.Time) > c.o.Horizon:
 		return fmt.Errorf("an increment has the time %s, which is older than the horizon of %s: a retry this late could not be recognised, so it is refused",
-			time.UnixMilli(s.Time).UTC().Format(time.RFC3339), hours(c.o.Horizon))
+			time.UnixMilli(s.Time).UTC().Format(time.RFC3339), message.Duration(c.o.Horizon))
 	}
 	return nil
 }
@@ -180,16 +179,4 @@ func (c *collector) check(s *narthex.Sample, as narthex.As, ahead *future) error
 // span is a duration of so many milliseconds, or the longest there is.
 func span(ms int64) time.Duration {
 	return time.Duration(min(ms, math.MaxInt64/int64(time.Millisecond))) * time.Millisecond
-}
-
-// hours writes 24h as 24h and not as 24h0m0s.
-func hours(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }

@@ -148,7 +148,7 @@ func (d *door) getReceipt(w http.ResponseWriter, r *http.Request) {
 	}
 	if s.Status == "" {
 		d.fail(w, r, &answer{http.StatusNotFound, "not_found",
-			fmt.Sprintf("no push with the id %s is known: it was never acknowledged, or longer than %s ago", message.Quote(id), hours(d.Horizon))})
+			fmt.Sprintf("no push with the id %s is known: it was never acknowledged, or longer than %s ago", message.Quote(id), message.Duration(d.Horizon))})
 		return
 	}
 	reply.JSON(w, http.StatusOK, s)

@@ -101,6 +101,26 @@ const (
 	resetHintGauge = 3
 )
 
+// appendSamples appends each sample as a message of its own.
+func (e *encoder) appendSamples(dst []byte, p *part, floats, histograms int) []byte {
+	for i := range p.samples {
+		s := &p.samples[i]
+		num := floats
+		if s.Histogram != nil {
+			num = histograms
+		}
+		dst = protowire.AppendTag(dst, num, protowire.Bytes)
+		start := len(dst)
+		if s.Histogram != nil {
+			dst = e.appendHistogram(dst, s, p.series.Type)
+		} else {
+			dst = e.appendFloat(dst, s)
+		}
+		dst = protowire.AppendLength(dst, start)
+	}
+	return dst
+}
+
 // appendFloat appends a Sample's fields.
 func (e *encoder) appendFloat(dst []byte, s *narthex.Sample) []byte {
 	if math.Float64bits(s.Value) != 0 {

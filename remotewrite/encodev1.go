@@ -25,21 +25,7 @@ func (e *encoder) addV1(p *part) {
 	dst := protowire.AppendTag(e.body, v1Timeseries, protowire.Bytes)
 	begin := len(dst)
 	dst = appendLabels(dst, v1Labels, p.series.Labels)
-	for i := range p.samples {
-		s := &p.samples[i]
-		num := v1Samples
-		if s.Histogram != nil {
-			num = v1Histograms
-		}
-		dst = protowire.AppendTag(dst, num, protowire.Bytes)
-		start := len(dst)
-		if s.Histogram != nil {
-			dst = e.appendHistogram(dst, s, p.series.Type)
-		} else {
-			dst = e.appendFloat(dst, s)
-		}
-		dst = protowire.AppendLength(dst, start)
-	}
+	dst = e.appendSamples(dst, p, v1Samples, v1Histograms)
 	for i := range p.exemplars {
 		x := &p.exemplars[i]
 		dst = protowire.AppendTag(dst, v1Exemplars, protowire.Bytes)

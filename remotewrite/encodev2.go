@@ -22,21 +22,7 @@ func (e *encoder) addV2(p *part) {
 	dst := protowire.AppendTag(e.body, v2Timeseries, protowire.Bytes)
 	begin := len(dst)
 	dst = e.appendRefs(dst, v2Labels, p.series.Labels)
-	for i := range p.samples {
-		s := &p.samples[i]
-		num := v2Samples
-		if s.Histogram != nil {
-			num = v2Histograms
-		}
-		dst = protowire.AppendTag(dst, num, protowire.Bytes)
-		start := len(dst)
-		if s.Histogram != nil {
-			dst = e.appendHistogram(dst, s, p.series.Type)
-		} else {
-			dst = e.appendFloat(dst, s)
-		}
-		dst = protowire.AppendLength(dst, start)
-	}
+	dst = e.appendSamples(dst, p, v2Samples, v2Histograms)
 	for i := range p.exemplars {
 		x := &p.exemplars[i]
 		dst = protowire.AppendTag(dst, v2Exemplars, protowire.Bytes)

@@ -150,21 +150,11 @@ func (o *outcomes) decode(b []byte) error {
 // group finds out by the swap that what is cached has been overtaken; who only
 // looks would not.
 func (s *Shards) fresh(ctx context.Context, key string) (*group, error) {
-	s.mu.Lock()
-	cached := s.cache[key]
-	if cached != nil {
-		delete(s.cache, key)
-		s.cached -= cached.size()
-	}
-	s.mu.Unlock()
-	s.count(func(st *Stats) { st.Loads++ })
-	g, err := s.load(ctx, key)
+	cached := s.uncache(key)
+	g, err := s.read(ctx, key)
 	if err != nil {
-		return nil, narthex.Errorf(narthex.Unavailable, "load the totals: %w", err)
+		return nil, err
 	}
-	s.mu.Lock()
-	s.sizes[key] = g.size()
-	s.mu.Unlock()
 	if g.frozen {
 		return g, nil
 	}

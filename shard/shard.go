@@ -202,16 +202,26 @@ func (s *Shards) change(ctx context.Context, key string, ids bool, f func(*group
 // take returns the group, which nobody else in this process has then: from the
 // cache or from the store.
 func (s *Shards) take(ctx context.Context, key string) (*group, error) {
+	if g := s.uncache(key); g != nil {
+		return g, nil
+	}
+	return s.read(ctx, key)
+}
+
+// uncache takes the group out of the cache; nil if it is not there.
+func (s *Shards) uncache(key string) *group {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	g := s.cache[key]
 	if g != nil {
 		delete(s.cache, key)
 		s.cached -= g.size()
 	}
-	s.mu.Unlock()
-	if g != nil {
-		return g, nil
-	}
+	return g
+}
+
+// read loads the group from the store, and notes how large it is.
+func (s *Shards) read(ctx context.Context, key string) (*group, error) {
 	s.count(func(st *Stats) { st.Loads++ })
 	g, err := s.load(ctx, key)
 	if err != nil {

@@ -101,7 +101,7 @@ func remove(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return SyncDir(filepath.Dir(path))
 }
 
 // replace writes data beside path and renames it over, so that a crash leaves
@@ -128,10 +128,12 @@ func replace(path string, data []byte) error {
 		os.Remove(f.Name())
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return SyncDir(filepath.Dir(path))
 }
 
-func syncDir(dir string) error {
+// SyncDir makes durable which files a directory has: after one was created, renamed or
+// removed in it.
+func SyncDir(dir string) error {
 	if runtime.GOOS == "windows" { // it has no such thing
 		return nil
 	}

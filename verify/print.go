@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"narthex/internal/message"
 )
 
 // Print writes the report for people.
@@ -64,11 +66,11 @@ func settings(r *Report, s *session) []string {
 		case old == 0:
 			note("Samples with times of their own (remote write in, OTLP) must come in order.")
 		case old < s.o.MaxAge/2:
-			note("Samples with times of their own (remote write in, OTLP) may be late by %s.", short(old.Truncate(time.Second)))
+			note("Samples with times of their own (remote write in, OTLP) may be late by %s.", message.Duration(old.Truncate(time.Second)))
 		}
 	}
 	if old, ok := s.limits[OldestSample]; ok && old < s.o.MaxAge/2 {
-		note("Of an outage of more than %s it does not take what is older: outbox: {max_age: %s}.", short(old.Truncate(time.Minute)), short(old.Truncate(time.Minute)))
+		note("Of an outage of more than %s it does not take what is older: outbox: {max_age: %s}.", message.Duration(old.Truncate(time.Minute)), message.Duration(old.Truncate(time.Minute)))
 	}
 	if r.Find(Partial1).Found == "nothing is stored" && !s.speaks[v2] {
 		note("One bad sample spoils its request there; narthex finds it and sends the others again.")

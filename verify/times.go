@@ -51,18 +51,6 @@ func search(most time.Duration, try func(time.Duration) (bool, error)) (taken, r
 	return taken, refused, nil
 }
 
-// short writes a duration without the units that are zero at its end.
-func short(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
-}
-
 // fresh returns a time just past, for samples that are to be the newest.
 func (s *session) fresh() int64 { return max(s.now, s.o.Now().Add(-time.Second).UnixMilli()) }
 
@@ -111,16 +99,16 @@ func (s *session) order() question {
 			if err != nil {
 				return nil, err
 			}
-			f := Finding{Capability: OutOfOrder, Found: no, Evidence: fmt.Sprintf("a sample %s older than the series' newest was refused", short(refused))}
+			f := Finding{Capability: OutOfOrder, Found: no, Evidence: fmt.Sprintf("a sample %s older than the series' newest was refused", message.Duration(refused))}
 			switch {
 			case lost != "":
 				f.Found, f.Evidence = "accepted, and not stored", "a sample that is older by "+lost+" was answered 2xx and can't be read back"
 			case refused == 0:
-				f.Found = "at least " + short(taken)
-				f.Evidence = "samples up to " + short(taken) + " older than the series' newest were taken" + s.readBack()
+				f.Found = "at least " + message.Duration(taken)
+				f.Evidence = "samples up to " + message.Duration(taken) + " older than the series' newest were taken" + s.readBack()
 			case taken > 0:
-				f.Found = "about " + short(taken)
-				f.Evidence = fmt.Sprintf("%s older than the newest was taken%s, %s older was refused", short(taken), s.readBack(), short(refused))
+				f.Found = "about " + message.Duration(taken)
+				f.Evidence = fmt.Sprintf("%s older than the newest was taken%s, %s older was refused", message.Duration(taken), s.readBack(), message.Duration(refused))
 			}
 			if lost == "" {
 				s.limits[OutOfOrder] = taken
@@ -167,9 +155,9 @@ func (s *session) oldest() question {
 			case lost != "":
 				f.Found, f.Evidence = "accepted, and not stored", "a sample of "+lost+" ago was answered 2xx and can't be read back"
 			case refused == 0:
-				f.Found, f.Evidence = "at least "+short(taken), "samples up to "+short(taken)+" old were taken"+s.readBack()
+				f.Found, f.Evidence = "at least "+message.Duration(taken), "samples up to "+message.Duration(taken)+" old were taken"+s.readBack()
 			default:
-				f.Found, f.Evidence = "about "+short(taken), fmt.Sprintf("one of %s ago was taken%s, one of %s ago was refused", short(taken), s.readBack(), short(refused))
+				f.Found, f.Evidence = "about "+message.Duration(taken), fmt.Sprintf("one of %s ago was taken%s, one of %s ago was refused", message.Duration(taken), s.readBack(), message.Duration(refused))
 			}
 			if lost == "" {
 				s.limits[OldestSample] = taken
@@ -206,7 +194,7 @@ func (s *session) lost(ctx context.Context, name string, tried map[string]int64)
 	if shortest == 0 {
 		return "", nil
 	}
-	return short(shortest), nil
+	return message.Duration(shortest), nil
 }
 
 // again finds what becomes of a sample that is sent again, and of another value
@@ -337,9 +325,9 @@ func (s *session) future() question {
 		},
 		tell: func(context.Context) ([]Finding, error) {
 			if refused == 0 {
-				return []Finding{{FutureSamples, "at least " + short(taken), "one of " + short(taken) + " ahead was taken"}}, nil
+				return []Finding{{FutureSamples, "at least " + message.Duration(taken), "one of " + message.Duration(taken) + " ahead was taken"}}, nil
 			}
-			return []Finding{{FutureSamples, "about " + short(taken), fmt.Sprintf("one of %s ahead was taken, one of %s was refused", short(taken), short(refused))}}, nil
+			return []Finding{{FutureSamples, "about " + message.Duration(taken), fmt.Sprintf("one of %s ahead was taken, one of %s was refused", message.Duration(taken), message.Duration(refused))}}, nil
 		},
 	}
 }

@@ -1,10 +1,11 @@
-// Package message helps to word messages for people: near names, and texts from
-// outside that are quoted and cut.
+// Package message helps to word messages for people: near names, durations, and
+// texts from outside that are quoted and cut.
 package message
 
 import (
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -57,6 +58,19 @@ func Clip(s string, n int) string {
 		n--
 	}
 	return s[:n] + "…"
+}
+
+// Duration writes a duration without the units that are zero at its end: 24h, not
+// 24h0m0s.
+func Duration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 // Quote quotes s, clipped to a length fit for a message.
