@@ -29,8 +29,8 @@ const (
 	// series fit into an invocation (6 MB).
 	scaleWindow = 20 * time.Second
 	scaleBatch  = 150
-	tickShare   = 0.5 // of the interval that a tick may take, as folds want the same groups
-	foldShare   = 0.8 // of the time that folds, one after the other, may take
+	tickShare   = 0.5           // of the interval that a tick may take, as folds want the same groups
+	foldsMost   = 0.8 * pollers // folds at a time on average: two lose hardly a swap (docs/scale.md)
 )
 
 // doorWork is what a push takes that is checked and sent to the queue (docs/serverless.md).
@@ -53,8 +53,8 @@ type Sized struct {
 	Groups        int // of each
 	Tick, Fold    Step
 	Batch         float64 // pushes of a fold
-	// Busy is the share of the time that folds take, one after the other.
-	Busy float64
+	// Folds is how many folds run at a time on average in each installation.
+	Folds float64
 	// IDs is how many bytes the ids of an hour's pushes are in all groups of an installation.
 	IDs float64
 	// Running is how many functions run at a time on average, in all installations.
@@ -101,7 +101,7 @@ func (s Scale) Size() (Sized, error) {
 		x.Usage[S3Storage] = s.Series / float64(k) * groupBytes / 1e9
 		x.Usage = x.Usage.Times(float64(k))
 		x.Running = (x.Usage[LambdaRequests] - float64(k)*x.spentIn()) * doorWork.Duration.Seconds() / seconds
-		x.Running += float64(k) * (x.Busy + x.Tick.Duration.Seconds()/s.Interval.Seconds())
+		x.Running += float64(k) * (x.Folds + x.Tick.Duration.Seconds()/s.Interval.Seconds())
 		return x, x.inItems()
 	}
 }
@@ -126,8 +126,8 @@ func (s Scale) in(k int) Sized {
 	touched := groups * (1 - math.Pow(1-1/groups, x.Batch*s.PerPush))
 	requests := 2 + math.Ceil(n/groups/writeSeries) // one is read, one saved, and what is written
 	x.Tick = step(n*tickSeries, groups, requests, tickShare*s.Interval.Seconds())
-	x.Fold = step(n*touched/groups*groupSeries+x.Batch*s.PerPush*foldSeries, touched, 2, foldShare*x.Batch/x.pushes())
-	x.Busy = x.pushes() / x.Batch * x.Fold.Duration.Seconds()
+	x.Fold = step(n*touched/groups*groupSeries+x.Batch*s.PerPush*foldSeries, touched, 2, foldsMost*x.Batch/x.pushes())
+	x.Folds = x.pushes() / x.Batch * x.Fold.Duration.Seconds()
 	x.IDs = x.pushes() * time.Hour.Seconds() * idBytes * groups * (1 - math.Pow(1-1/groups, s.PerPush))
 	return x
 }
@@ -152,8 +152,8 @@ func (x *Sized) late() (out []string) {
 	if took, may := x.Tick.Duration.Seconds(), tickShare*x.Interval.Seconds(); took > may {
 		out = append(out, fmt.Sprintf("a tick takes %.1f s of %.0f s", took, x.Interval.Seconds()))
 	}
-	if x.Busy > foldShare {
-		out = append(out, fmt.Sprintf("folds take %.1f times the time that there is", x.Busy))
+	if x.Folds > foldsMost {
+		out = append(out, fmt.Sprintf("%.1f folds run at a time", x.Folds))
 	}
 	return out
 }

@@ -22,7 +22,7 @@ func TestScale(t *testing.T) {
 		"processor time":      {x.Tick.CPU, 4.2},
 		"a tick's duration":   {x.Tick.Duration.Seconds(), 4.2 + 4*6*0.1}, // get, put and four writes
 		"a fold's duration":   {x.Fold.Duration.Seconds(), 1.6 + 150*1000*13e-6 + 4*2*0.1},
-		"folds' time":         {x.Busy, 4.35 / 9},
+		"folds at a time":     {x.Folds, 4.35 / 9},
 		"puts":                {x.Usage[cost.S3Puts], 32*(folds+3*43_200) + 3*43_200},
 		"stored":              {x.Usage[cost.S3Storage], 0.049},
 		"samples":             {x.Usage[cost.Samples], 43_200 * (1e6 + 37)},
@@ -47,7 +47,7 @@ func TestScaleBends(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if (x.Installations > 1) != (len(x.Alone) > 0) || x.Busy > 0.8 || x.Tick.Duration > x.Interval/2 || x.Tick.Memory > 10_240 {
+			if (x.Installations > 1) != (len(x.Alone) > 0) || x.Folds > 1.6 || x.Tick.Duration > x.Interval/2 || x.Tick.Memory > 10_240 {
 				t.Errorf("%+v: %+v", c, x)
 			}
 			if c.Interval == 0 && c.PerPush == 0 {
@@ -63,7 +63,7 @@ func TestScaleBends(t *testing.T) {
 		why   string
 	}{
 		{cost.Scale{Series: 1e7}, "a tick takes"},
-		{cost.Scale{Series: 1e7, Interval: time.Minute}, "folds take"},
+		{cost.Scale{Series: 1e7, Interval: time.Minute}, "folds run at a time"},
 	} {
 		if x, err := c.scale.Size(); err != nil || len(x.Alone) == 0 || !strings.Contains(x.Alone[0], c.why) {
 			t.Errorf("%+v: %q, want %q first (%v)", c.scale, x.Alone, c.why, err)

@@ -16,10 +16,11 @@ type room struct {
 
 func newRoom(limit int) *room { return &room{limit: limit, freed: make(chan struct{})} }
 
-// enter waits for room, and returns what gives it back.
-func (r *room) enter(ctx context.Context, weight int) (leave func(), err error) {
-	weight = max(weight, 1)
+// enter waits for room, and returns what gives it back. The weight is asked for anew
+// each time that somebody has left, as it may have become known.
+func (r *room) enter(ctx context.Context, weigh func() int) (leave func(), err error) {
 	for {
+		weight := max(weigh(), 1)
 		r.mu.Lock()
 		if r.used == 0 || r.used+weight <= r.limit {
 			r.used += weight

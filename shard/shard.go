@@ -235,7 +235,7 @@ func (s *Shards) read(ctx context.Context, key string) (*group, error) {
 
 // enter waits until there is memory for a group, and returns what gives it back.
 func (s *Shards) enter(ctx context.Context, key string) (leave func(), err error) {
-	if leave, err = s.room.enter(ctx, s.weight(key)); err != nil {
+	if leave, err = s.room.enter(ctx, func() int { return s.weight(key) }); err != nil {
 		return nil, narthex.Errorf(narthex.Unavailable, "wait for memory: %w", err)
 	}
 	return leave, nil

@@ -79,7 +79,7 @@ var scaleRows = []struct {
 	{"a tick takes, with so much memory", func(x *scaled) string { return stepText(x.Tick) }},
 	{"a fold: processor time, for so many pushes", func(x *scaled) string { return fmt.Sprintf("%.1f s for %.0f", x.Fold.CPU, x.Batch) }},
 	{"a fold takes, with so much memory", func(x *scaled) string { return stepText(x.Fold) }},
-	{"folds take of the time", func(x *scaled) string { return fmt.Sprintf("%.0f%%", 100*x.Busy) }},
+	{"folds at a time, of 2", func(x *scaled) string { return fmt.Sprintf("%.1f", x.Folds) }},
 	{"ids of an hour, an installation", func(x *scaled) string { return short(x.IDs) + "B" }},
 	{"functions at a time, of 1,000", func(x *scaled) string { return fmt.Sprintf("%.1f", x.Running) }},
 	{"puts to S3 while a tick runs, of 3,500/s a prefix", func(x *scaled) string {
