@@ -310,14 +310,17 @@ func TestRollback(t *testing.T) {
 		t.Error(d)
 	}
 	for change, want := range map[[2]string]string{
-		{`"format":1`, `"format":2`}:                                 "use the newer narthex",
-		{`{"end":{`, `{"series":{"labels":{}}}` + "\n" + `{"end":{`}: "metric name",
-		{`"type":"counter"`, `"type":"spoon"`}:                       "not known",
-		{`"value":12`, `"value":-12`}:                                "neither negative",
-		{`"value":12`, `"value":"12"`}:                               "no number that has to be a string",
-		{`"__name__":"t_total"`, `"__name__":"h_count"`}:             "the ledger keeps",
-		{`"last_tick":`, `"last_tick":-`}:                            "no time",
-		{`"positive_counts":[`, `"positive_counts":[1,`}:             "do not fit",
+		{`"format":1`, `"format":2`}:                                             "use the newer narthex",
+		{`{"end":{`, `{"series":{"labels":{}}}` + "\n" + `{"end":{`}:             "metric name",
+		{`"type":"counter"`, `"type":"spoon"`}:                                   "not known",
+		{`"value":12`, `"value":-12`}:                                            "neither negative",
+		{`"wrote":12}`, `"wrote":"NaN"}`}:                                        "neither negative",
+		{`"at":1800000420000,"value":70}`, `"at":1800000420000,"value":"-Inf"}`}: "is no total",
+		{`"count":2,"sum":3.5,`, `"count":-2,"sum":3.5,`}:                        "a histogram with count -2",
+		{`"value":12`, `"value":"12"`}:                                           "no number that has to be a string",
+		{`"__name__":"t_total"`, `"__name__":"h_count"`}:                         "the ledger keeps",
+		{`"last_tick":`, `"last_tick":-`}:                                        "no time",
+		{`"positive_counts":[`, `"positive_counts":[1,`}:                         "do not fit",
 	} {
 		if _, err := ledger.Import(strings.NewReader(strings.Replace(text, change[0], change[1], 1)), ledger.ImportOptions{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v, want %q", change, err, want)

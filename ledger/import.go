@@ -243,6 +243,18 @@ func (in *importer) fill(a *account, x *exportSeries) (err error) {
 	return in.minutes(a, x.Minutes)
 }
 
+// checkTotal refuses what no sum of increments comes to: later ones would be counted
+// from it.
+func checkTotal(v float64, h *narthex.Histogram) error {
+	if h != nil {
+		return checkHistogram(h)
+	}
+	if !(v >= 0 && v <= maxFinite) {
+		return fmt.Errorf("%v is no total", v)
+	}
+	return nil
+}
+
 // parseType returns the type that a word stands for.
 func parseType(word string) (narthex.Type, error) {
 	for t := narthex.TypeUnknown; t <= narthex.TypeStateSet; t++ {
@@ -260,8 +272,11 @@ func (in *importer) sources(a *account, list []exportSource) error {
 			return err
 		}
 		m := &memory{at: x.At, start: x.Start, value: float64(x.Value)}
-		if m.hist, err = x.Histogram.histogram(); err != nil {
-			return err
+		if m.hist, err = x.Histogram.histogram(); err == nil {
+			err = checkTotal(m.value, m.hist)
+		}
+		if err != nil {
+			return fmt.Errorf("the source %s: %w", x.ID, err)
 		}
 		if a.sources == nil {
 			a.sources = make(map[ID]*memory)
@@ -297,6 +312,9 @@ func (in *importer) minutes(a *account, x *exportMinutes) error {
 		}
 		if m.End <= last || (h == nil) != (a.hist == nil) || h != nil && refuseHistogram(a.empty(), &item{samples: []narthex.Sample{{Histogram: h}}}) != "" {
 			return fmt.Errorf("the minute that ends at %d does not fit", m.End)
+		}
+		if err := checkTotal(float64(m.Value), h); err != nil {
+			return fmt.Errorf("the minute that ends at %d: %w", m.End, err)
 		}
 		last = m.End
 		a.minutes.pending = append(a.minutes.pending, minute{end: m.End, value: float64(m.Value), hist: h})
@@ -357,7 +375,10 @@ func (in *importer) lead(x *exportLead) error {
 	if l.tick > in.s.last || l.at > l.tick {
 		return errors.New("the lead lies after its tick, or after the last one")
 	}
-	if l.hist, err = x.Histogram.histogram(); err != nil {
+	if l.hist, err = x.Histogram.histogram(); err == nil && l.hist != nil {
+		err = checkHistogram(l.hist)
+	}
+	if err != nil {
 		return err
 	}
 	if n := len(in.s.leads); n > 0 && in.s.leads[n-1].tick > l.tick {

@@ -231,7 +231,7 @@ func (s *State) refuseAccount(a *account) string {
 	if a.wroteHist != nil && (a.hist == nil || refuseHistogram(a.empty(), &item{samples: []narthex.Sample{{Histogram: a.wroteHist}}}) != "") {
 		return "the histogram that was written is not like the one that is kept"
 	}
-	if a.typ == narthex.TypeCounter && !(a.value >= 0 && a.value <= maxFinite) {
+	if a.typ == narthex.TypeCounter && (checkTotal(a.value, nil) != nil || checkTotal(a.wrote, nil) != nil) {
 		return "a counter's total is neither negative nor infinite"
 	}
 	return s.refuseName(it)
