@@ -1,6 +1,7 @@
 package probe_test
 
 import (
+	"bytes"
 	"compress/gzip"
 	"crypto/tls"
 	"encoding/json"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -169,9 +171,87 @@ func TestBombIsBounded(t *testing.T) {
 				return
 			}
 		}
-	}), 10*time.Second)
+	}), 2*time.Minute)
 	wantVerdict(t, r, "response/too_large")
 	wantMetrics(t, r, "probe_http_uncompressed_body_length 1.048576e+07")
+}
+
+// TestBodyThatIsHeldIsBounded: without body_size_limit a body that is searched has
+// 64 MiB at most.
+func TestBodyThatIsHeldIsBounded(t *testing.T) {
+	const most = 64 << 20
+	for size, want := range map[int]string{most: "ok", most + 1: "response/too_large"} {
+		m := moduleOf("http", func(m *probe.Module) {
+			m.HTTP.BodySizeLimit = 0
+			m.HTTP.BodyNotMatches = []*regexp.Regexp{regexp.MustCompile("^first")}
+		})
+		r := runWithin(t, m, serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			io.WriteString(w, "first")
+			piece := make([]byte, 1<<20)
+			for left := size - len("first"); left > 0; {
+				n, err := w.Write(piece[:min(left, len(piece))])
+				if left -= n; err != nil {
+					return
+				}
+			}
+		}), 2*time.Minute)
+		wantVerdict(t, r, want)
+		wantMetrics(t, r, fmt.Sprintf("probe_http_uncompressed_body_length %s", strconv.FormatFloat(float64(size), 'g', -1, 64)))
+	}
+}
+
+// TestLargeBodiesTakeTurns: four bodies above 4 MiB are in memory at a time; a fifth
+// waits, and no longer than it has time.
+func TestLargeBodiesTakeTurns(t *testing.T) {
+	m := moduleOf("http", func(m *probe.Module) {
+		m.HTTP.BodySizeLimit = 0
+		m.HTTP.BodyNotMatches = []*regexp.Regexp{regexp.MustCompile("^x")}
+	})
+	p, _ := guarded(t, onLoopback, nil, m)
+	arrived, release := make(chan struct{}, 10), make(chan struct{})
+	target := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		piece := bytes.Repeat([]byte("x"), 1<<20)
+		for range 32 { // much more than lies in buffers on the way
+			if _, err := w.Write(piece); err != nil {
+				return
+			}
+		}
+		arrived <- struct{}{}
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	})
+	run := func(timeout time.Duration) *probe.Result {
+		r, err := p.Run(t.Context(), probe.Request{Target: target, Module: "m", Timeout: timeout})
+		if err != nil {
+			t.Error(err)
+			return nil
+		}
+		return r
+	}
+	results := make(chan *probe.Result)
+	for range 4 {
+		go func() { results <- run(time.Minute) }()
+	}
+	for range 4 {
+		<-arrived
+	}
+	if r := run(time.Second); r != nil {
+		wantVerdict(t, r, "response/timeout")
+	}
+	if n := len(arrived); n > 0 {
+		t.Error("a fifth large body was read beside four")
+	}
+	close(release)
+	for range 4 {
+		if r := <-results; r != nil {
+			wantVerdict(t, r, "ok")
+		}
+	}
+	if r := run(time.Minute); r != nil {
+		wantVerdict(t, r, "ok")
+	}
 }
 
 // TestSecretsAreNowhere has secrets everywhere, and a server that repeats them.
