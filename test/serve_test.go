@@ -197,6 +197,16 @@ func TestHelp(t *testing.T) {
 		{[]string{"serve", "--help"}, 0, "--insecure-no-auth"},
 		{[]string{"help", "nothing"}, 2, "no help"},
 		{[]string{"nothing"}, 2, "no command"},
+		{[]string{"serve", "--nothing"}, 2, "narthex serve: flag provided but not defined: -nothing; narthex help serve tells its flags\n"},
+		{[]string{"push", "--url", "nonsense", "a+=1"}, 2, "--url (or $NARTHEX_URL) is no address such as"},
+		{[]string{"ledger", "list", "--url", "ftp://a"}, 2, "--url (or $NARTHEX_URL) is no address such as"},
+		{[]string{"logs", "--to", "nonsense", "-"}, 2, "--to is no address such as"},
+		{[]string{"cost", "--series", "1", "--url", "localhost:9091"}, 2, "--url is no address such as"},
+		{[]string{"lambda", "--remote-write", "nonsense"}, 2, "--remote-write is no address such as"},
+		{[]string{"agent", "--remote-write", "nonsense"}, 2, "--remote-write is no address such as"},
+		{[]string{"agent", "--remote-write", "http://127.0.0.1:1/w", "--scrape", "nonsense"}, 2, "--scrape (number 1) is no address such as"},
+		{[]string{"token", "--name", ""}, 2, "--name is empty"},
+		{[]string{"version", "nothing"}, 2, "no arguments"},
 		{[]string{"version"}, 0, "narthex "},
 		{[]string{"check", "--defaults"}, 0, "scrape_interval"},
 		{[]string{"check", "--reference"}, 0, "| "},
@@ -204,6 +214,8 @@ func TestHelp(t *testing.T) {
 	} {
 		if out, code := command(t, "", c.args...); code != c.code || !strings.Contains(out, c.says) {
 			t.Errorf("narthex %q: exit %d, %q; want exit %d and %q", c.args, code, out, c.code, c.says)
+		} else if code != 0 && len(c.args) > 0 && strings.Contains(out, "usage:") {
+			t.Errorf("narthex %q: what is wrong stands below the help:\n%s", c.args, out)
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"time"
 
 	"narthex/app"
@@ -64,7 +63,7 @@ func agent(ctx context.Context, args []string, t terminal) error {
 		return usageError("--scrape-interval is %q: want 1s to 5m", *interval)
 	}
 	if err := agentConfig(c, *job, writes, scrapes); err != nil {
-		return &exitError{exitUsage, err}
+		return err
 	}
 	if !app.IsLoopback(c.Listen) {
 		return usageError("--listen %s can be reached from other machines: use narthex serve with a configuration, which can demand authentication", c.Listen)
@@ -81,9 +80,9 @@ func agentConfig(c *config.Config, job string, writes, scrapes []string) error {
 	c.Storage.None = true
 	names := make(map[string]bool)
 	for _, address := range writes {
-		u, err := url.Parse(address)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-			return fmt.Errorf("--remote-write is no address such as https://host/api/v1/write")
+		u, err := parseAddress("--remote-write", address, "https://host/api/v1/write")
+		if err != nil {
+			return err
 		}
 		w := config.RemoteWriteTo(address)
 		if u.User != nil {
@@ -99,9 +98,13 @@ func agentConfig(c *config.Config, job string, writes, scrapes []string) error {
 		c.RemoteWrite = append(c.RemoteWrite, w)
 	}
 	for i, address := range scrapes {
-		u, err := url.Parse(address)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil {
-			return fmt.Errorf("--scrape %d is no address such as http://127.0.0.1:8080/metrics", i+1)
+		flag := fmt.Sprintf("--scrape (number %d)", i+1)
+		u, err := parseAddress(flag, address, "http://127.0.0.1:8080/metrics")
+		if err != nil {
+			return err
+		}
+		if u.User != nil {
+			return usageError("%s has a user in its address: credentials of a target are for scrape_configs of a configuration", flag)
 		}
 		s := config.ScrapeJob(job)
 		s.Scheme, s.Params = u.Scheme, u.Query()

@@ -206,6 +206,9 @@ func (o *costFlags) run(ctx context.Context, t terminal) error {
 		return usageError("%v", err)
 	}
 	if o.url != "" {
+		if _, err := parseAddress("--url", o.url, narthexAddress); err != nil {
+			return err
+		}
 		live, err := liveSamples(ctx, o.url)
 		if err != nil {
 			return err

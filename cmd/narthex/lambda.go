@@ -56,8 +56,9 @@ Any event goes to the function by Lambda's own API:
   curl -d '{"narthex":"tick"}' http://127.0.0.1:9092/2015-03-31/functions/function/invocations
 
 It stops on SIGTERM or Ctrl-C, once what is queued is folded; the next start goes
-on with the same totals. The queue is in memory: a kill loses what is in it. Exit codes: 0 stopped when
-asked, 1 failed, 2 wrong flags.
+on with the same totals. The queue is in memory: a kill loses what is in it.
+
+Exit codes: 0 stopped when asked, 1 failed, 2 wrong flags.
 `
 
 // lambdaFlags are the command line of narthex lambda.
@@ -135,6 +136,11 @@ func lambdaLine(args []string, t terminal) (*lambdaFlags, error) {
 		return nil, usageError("--mode is %q: want queue or direct", l.mode)
 	case l.tick < time.Second || l.tick > 2*time.Minute: // ledger.heartbeat, which is written at a tick
 		return nil, usageError("--tick is %v: want 1s to 2m", l.tick)
+	}
+	if l.remoteWrite != "" {
+		if _, err := parseAddress("--remote-write", l.remoteWrite, "http://127.0.0.1:9091/api/v1/write"); err != nil {
+			return nil, err
+		}
 	}
 	for name, address := range map[string]string{"listen": l.listen, "store": l.store} {
 		if _, _, err := net.SplitHostPort(address); err != nil || !app.IsLoopback(address) {

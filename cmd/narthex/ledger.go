@@ -82,7 +82,7 @@ func ledgerCommand(ctx context.Context, args []string, t terminal) error {
 	action := actions[args[0]]
 	o := &ledgerFlags{}
 	f := flags("ledger", t)
-	f.StringVar(&o.url, "url", cmp.Or(os.Getenv("NARTHEX_URL"), "http://127.0.0.1:9091"), "")
+	f.StringVar(&o.url, "url", cmp.Or(os.Getenv("NARTHEX_URL"), narthexAddress), "")
 	f.StringVar(&o.data, "data", "", "")
 	f.StringVar(&o.state, "state", "", "")
 	f.StringVar(&o.config, "config", "", "")
@@ -129,6 +129,9 @@ func (o *ledgerFlags) check(f *flag.FlagSet) error {
 		return usageError("--format is %q: want text or json", o.format)
 	case o.limit < 1 || o.limit > 100_000:
 		return usageError("--limit is %d: want 1 to 100000", o.limit)
+	case o.data == "" && o.state == "":
+		_, err := parseAddress("--url (or $NARTHEX_URL)", o.url, narthexAddress)
+		return err
 	}
 	return nil
 }

@@ -37,7 +37,8 @@ Several logs add up; - is standard input.
 
   --config FILE --source NAME
                       read as this source of the configuration's logs
-  --format NAME       the logs' format, if it is not found out: ` + "%s" + `
+  --format NAME       the logs' format, if it is not found out:
+                      ` + "%s" + `
   --fields A,B,…      the columns of logs without a header
   --preset NAME       the metrics to make: article; none are the default ones
   --route PATTERN     a route such as 'GET /v1/users/{id}'; may be given several times
@@ -126,6 +127,11 @@ func (o *logsFlags) check(names []string) (*config.Config, error) {
 		return nil, usageError("--backfill does not go with --to, --follow, --suggest-routes and -o openmetrics")
 	case o.named != "" && o.configFile == "":
 		return nil, usageError("--source names a source of the configuration: say --config FILE too")
+	}
+	if o.to != "" {
+		if _, err := parseAddress("--to", o.to, narthexAddress); err != nil {
+			return nil, err
+		}
 	}
 	c, err := load(o.configFile)
 	if err != nil {

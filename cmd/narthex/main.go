@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -58,7 +59,10 @@ func commands() []command {
 		{"invoke", "answer an event as the Lambda function does", invoke},
 		{"cost", "say what narthex costs a month on AWS, and what would save most", costCommand},
 		{"check", "say what a configuration means, or what is wrong with it", check},
-		{"version", "print the version", func(_ context.Context, _ []string, t terminal) error {
+		{"version", "print the version", func(_ context.Context, args []string, t terminal) error {
+			if len(args) > 0 {
+				return usageError("it takes no arguments, but got %q", args[0])
+			}
 			fmt.Fprintln(t.out, "narthex", version())
 			return nil
 		}},
@@ -135,13 +139,34 @@ func flags(name string, t terminal) *flag.FlagSet {
 	return f
 }
 
+// parse reads the command line. Only who asks for the help gets it: below a page of it
+// nobody finds what is wrong with a flag.
 func parse(f *flag.FlagSet, args []string) error {
+	usage := f.Usage
+	f.Usage = func() {}
+	defer func() { f.Usage = usage }()
 	err := f.Parse(args)
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		usage()
+	case err != nil:
 		return usageError("%v; narthex help %s tells its flags", err, f.Name())
 	}
 	return err
 }
+
+// parseAddress reads the address that a flag gives. The error does not have its text,
+// in which there may be a password.
+func parseAddress(flag, address, example string) (*url.URL, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, usageError("%s is no address such as %s", flag, example)
+	}
+	return u, nil
+}
+
+// narthexAddress is what an address of a narthex looks like.
+const narthexAddress = "http://127.0.0.1:9091"
 
 // version is what the build knows of its source.
 func version() string {

@@ -68,7 +68,7 @@ type pushFlags struct {
 func pushCommand(ctx context.Context, args []string, t terminal) error {
 	f := flags("push", t)
 	var o pushFlags
-	f.StringVar(&o.url, "url", cmp.Or(os.Getenv("NARTHEX_URL"), "http://127.0.0.1:9091"), "")
+	f.StringVar(&o.url, "url", cmp.Or(os.Getenv("NARTHEX_URL"), narthexAddress), "")
 	f.StringVar(&o.service, "service", "", "")
 	f.StringVar(&o.id, "id", "", "")
 	f.StringVar(&o.buckets, "buckets", "", "")
@@ -76,6 +76,9 @@ func pushCommand(ctx context.Context, args []string, t terminal) error {
 	f.BoolVar(&o.json, "json", false, "")
 	o.file.define(f)
 	if err := parse(f, args); err != nil {
+		return err
+	}
+	if _, err := parseAddress("--url (or $NARTHEX_URL)", o.url, narthexAddress); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)

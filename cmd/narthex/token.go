@@ -28,6 +28,8 @@ stands below it goes into the configuration, which so has only its hash.
 
 A sender shows it as Authorization: Bearer TOKEN, as the password of basic
 authentication under any user, or as $NARTHEX_TOKEN to narthex push.
+
+Exit codes: 0 printed, 1 failed, 2 wrong flags.
 `
 
 // tokenCommand makes a bearer token and the lines of configuration for it.
@@ -64,6 +66,9 @@ func tokenCommand(_ context.Context, args []string, t terminal) error {
 	}
 	if f.NArg() > 0 {
 		return usageError("it takes no arguments, but got %q", f.Arg(0))
+	}
+	if *name == "" {
+		return usageError("--name is empty: ids of pushes belong to whoever has the name")
 	}
 	if len(scopes) == 0 {
 		scopes = []string{"push"}
