@@ -11,6 +11,7 @@ import (
 	"hash/crc32"
 	"io"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 	"testing/iotest"
 
@@ -222,6 +223,70 @@ func compare(t *testing.T, b []byte) {
 	}
 }
 
+// compareNext reads a stream by blocks, of which it keeps some, from a source that has
+// one byte at a time: the content and the error are the same.
+func compareNext(t *testing.T, b, want []byte, wantErr error) {
+	t.Helper()
+	var z gunzip.Reader
+	z.Reset(iotest.OneByteReader(bytes.NewReader(b)))
+	var got []byte
+	for keep := 0; ; {
+		block, err := z.Next(keep)
+		if !bytes.Equal(block[:keep], got[len(got)-keep:]) {
+			t.Fatalf("%d bytes are not kept", keep)
+		}
+		if err != nil {
+			if err == io.EOF {
+				err = nil
+			}
+			if !bytes.Equal(got, want) || err != wantErr {
+				t.Fatalf("by blocks %d bytes and %v, at once %d bytes and %v", len(got), err, len(want), wantErr)
+			}
+			return
+		}
+		got = append(got, block[keep:]...)
+		keep = len(block) * (len(got) % 4) / 3
+	}
+}
+
+// What unpacks to a thousand times its size takes no more memory than anything else,
+// and what unpacks to nothing, again and again, comes to its end.
+func TestBombs(t *testing.T) {
+	const size = 24 << 20
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	piece := make([]byte, 1<<20)
+	for range size / len(piece) {
+		w.Write(piece)
+	}
+	w.Close()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	var z gunzip.Reader
+	z.Reset(bytes.NewReader(packed.Bytes()))
+	n := 0
+	for {
+		b, err := z.Next(0)
+		if n += len(b); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if grown := after.TotalAlloc - before.TotalAlloc; n != size || grown > 1<<20 {
+		t.Errorf("%d bytes of %d, with %d KiB of memory", n, size, grown>>10)
+	}
+	members := bytes.Repeat(pack(t, nil, 1), 2000)
+	if got, err := readWith(&z, bytes.NewReader(members)); len(got) > 0 || err != nil {
+		t.Errorf("empty members: %d bytes, %v", len(got), err)
+	}
+	blocks := bytes.Repeat([]byte{0, 0, 0, 0xff, 0xff}, 50_000) // stored, of no length
+	if got, err := readWith(&z, bytes.NewReader(member(append(blocks, 3, 0), nil))); len(got) > 0 || err != nil {
+		t.Errorf("empty blocks: %d bytes, %v", len(got), err)
+	}
+}
+
 // FuzzGunzip reads arbitrary streams, and those that arbitrary blocks make with a
 // header and a trailer that fit.
 func FuzzGunzip(f *testing.F) {
@@ -233,6 +298,8 @@ func FuzzGunzip(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		compare(t, b)
+		got, err := read(bytes.NewReader(b))
+		compareNext(t, b, got, err)
 		compareBlocks(t, b)
 	})
 }
