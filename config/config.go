@@ -2,7 +2,7 @@
 // means, and what holds where it says nothing. The fields of [Config] are the
 // manual.
 //
-// [Load] reads the file strictly and reports all that is wrong with it at once,
+// [Read] reads the file strictly and reports all that is wrong with it at once,
 // each with its line:
 //
 //	narthex.yml:7: ledger: unknown key "heartbeet"; did you mean "heartbeat"?

@@ -10,6 +10,7 @@
 //	fold   the queue's batches are folded into the totals
 //	tick   the schedule writes the totals out by remote write
 //	logs   S3 and CloudWatch Logs bring access logs, which are counted
+//	probe  the schedule has targets probed, and requests ask for a probe
 //
 // Without a ledger of its own a function is the push door in front of another
 // narthex (lambda.relay). Either way GET /-/healthy answers 200.

@@ -7,7 +7,8 @@
 // shows and to whom is narthex's configuration (query, auth, viewer):
 //
 //	NARTHEX_CONFIG            the configuration itself, in YAML, or where it is: a file,
-//	                          s3://bucket/key or ssm:/name; default narthex.yml beside the program
+//	                          s3://bucket/key, ssm:/name or secretsmanager:name; default
+//	                          narthex.yml beside the program
 //	NARTHEX_INSECURE_NO_AUTH  1 lets everybody in who has the address
 //
 // viewer.sign_in wants keys, which outlive the function's instances; without

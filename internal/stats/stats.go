@@ -1,5 +1,5 @@
-// Package stats is how narthex counts what it does itself: counters and gauges
-// in the text exposition format 0.0.4, for its /metrics.
+// Package stats is how narthex counts what it does itself: counters, gauges and
+// histograms in the text exposition format 0.0.4, for its /metrics.
 //
 // Source: Prometheus, "Exposition formats".
 package stats
