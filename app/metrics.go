@@ -38,6 +38,7 @@ func (a *App) register() {
 	gauge("narthex_ledger_series", "Series that the ledger holds.", func(s ledger.Stats) float64 { return float64(s.Series) })
 	gauge("narthex_ledger_ids", "Ids of entries that the ledger remembers.", func(s ledger.Stats) float64 { return float64(s.IDs) })
 	gauge("narthex_ledger_log_bytes", "Size of the log since its last checkpoint.", func(s ledger.Stats) float64 { return float64(s.LogBytes) })
+	gauge("narthex_ledger_checkpoint_duration_seconds", "How long the last checkpoint took, from the copy of the totals to the disk.", func(s ledger.Stats) float64 { return s.CheckpointTook.Seconds() })
 	gauge("narthex_ledger_last_tick_timestamp_seconds", "Time of the last tick, in seconds since the epoch.", func(s ledger.Stats) float64 {
 		return float64(s.LastTick.UnixMilli()) / 1000
 	})

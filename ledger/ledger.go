@@ -126,6 +126,7 @@ type Stats struct {
 	TornBytes                    uint64 // cut off the log's end at the start
 	Series, IDs                  int
 	LogBytes                     int64
+	CheckpointTook               time.Duration // the last one, from the copy of the totals to the disk
 	LastTick                     time.Time
 }
 
@@ -133,7 +134,7 @@ type counters struct {
 	entries, duplicates, refused, rejected, commits, logErrors atomic.Uint64
 	ticks, ticksSkipped, samples, sinkErrors                   atomic.Uint64
 	checkpoints, checkpointFails, replayed, torn               atomic.Uint64
-	logBytes                                                   atomic.Int64
+	logBytes, checkpointTook                                   atomic.Int64
 	logErr                                                     atomic.Pointer[error] // of the last write of the log
 }
 
@@ -395,7 +396,7 @@ func (l *Ledger) Stats() Stats {
 		Ticks: c.ticks.Load(), TicksSkipped: c.ticksSkipped.Load(),
 		Samples: c.samples.Load(), SinkErrors: c.sinkErrors.Load(),
 		Checkpoints: c.checkpoints.Load(), CheckpointFails: c.checkpointFails.Load(),
-		Replayed: c.replayed.Load(), TornBytes: c.torn.Load(), LogBytes: c.logBytes.Load(),
+		Replayed: c.replayed.Load(), TornBytes: c.torn.Load(), LogBytes: c.logBytes.Load(), CheckpointTook: time.Duration(c.checkpointTook.Load()),
 	}
 	l.mu.RLock()
 	defer l.mu.RUnlock()

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"time"
 
 	"narthex"
 	"narthex/state"
@@ -21,6 +22,7 @@ type checkpointed struct {
 	entry    state.Entry
 	file     int // log files before it are no longer needed
 	segments []string
+	took     time.Duration
 	err      error
 }
 
@@ -35,6 +37,7 @@ func (l *Ledger) checkpointIfDue() {
 
 // beginCheckpoint encodes the state and saves it in the background.
 func (l *Ledger) beginCheckpoint() {
+	begun := l.o.Now()
 	l.lastSave = l.state.last
 	snap, err := l.snapshot()
 	if err != nil {
@@ -43,7 +46,11 @@ func (l *Ledger) beginCheckpoint() {
 		return
 	}
 	l.saving = true
-	go func() { l.saved <- snap.save(l.saveCtx, l.store) }()
+	go func() {
+		c := snap.save(l.saveCtx, l.store)
+		c.took = l.o.Now().Sub(begun)
+		l.saved <- c
+	}()
 }
 
 func (l *Ledger) finishCheckpoint(c checkpointed) {
@@ -59,6 +66,7 @@ func (l *Ledger) finishCheckpoint(c checkpointed) {
 		return
 	}
 	l.stats.checkpoints.Add(1)
+	l.stats.checkpointTook.Store(int64(c.took))
 	l.entry = c.entry
 	kept := make(map[string]bool, len(c.segments))
 	for _, key := range c.segments {
