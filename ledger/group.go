@@ -74,6 +74,7 @@ func (s *State) repeat(g *group, e *Entry) bool {
 		return false
 	}
 	s.pushes++
+	s.found = s.found[:0]
 	for i := range e.items {
 		it := &e.items[i]
 		a := g.members[it.key]
@@ -81,9 +82,10 @@ func (s *State) repeat(g *group, e *Entry) bool {
 			return false
 		}
 		a.pushed = s.pushes // a series that comes twice is not the usual push
+		s.found = append(s.found, a)
 	}
-	for i := range e.items {
-		g.members[e.items[i].key].set(&e.items[i])
+	for i, a := range s.found {
+		a.set(&e.items[i])
 	}
 	return true
 }
@@ -214,10 +216,13 @@ func (s *State) member(g *group, it *item) {
 
 // note sets one of the group's own gauges.
 func (s *State) note(g *group, name, help string, v float64) {
-	it := &item{
-		key: string(g.labels.With(narthex.MetricName, name).AppendKey(nil)),
-		typ: narthex.TypeGauge, help: help, samples: []narthex.Sample{{Value: v}},
+	it := &item{typ: narthex.TypeGauge, help: help, samples: []narthex.Sample{{Value: v}}}
+	s.key = g.labels.With(narthex.MetricName, name).AppendKey(s.key[:0])
+	if a := g.members[string(s.key)]; a != nil && a.typ == it.typ && a.family == "" {
+		a.set(it) // as always but the first time
+		return
 	}
+	it.key = string(s.key)
 	if a := s.byKey[it.key]; a != nil && a.group == nil {
 		return // somebody pushed a series of that name; theirs stays
 	}

@@ -131,12 +131,14 @@ func (l *Ledger) commit(group []*request) {
 	l.foldGroup(group, answers, inGroup, now)
 }
 
-// foldGroup folds the entries of inGroup, in order, and answers all.
+// foldGroup folds the entries of inGroup, in order, and answers each at once: its
+// sender goes on while the others are folded.
 func (l *Ledger) foldGroup(group []*request, answers []error, inGroup map[ID]bool, now int64) {
 	if len(inGroup) > 0 {
 		l.stats.commits.Add(1)
 	}
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	for i, r := range group {
 		if inGroup[r.entry.ID] {
 			r.out, answers[i] = l.state.Fold(r.entry, now, l.policy)
@@ -144,9 +146,6 @@ func (l *Ledger) foldGroup(group []*request, answers []error, inGroup map[ID]boo
 		if len(r.out.Samples) > 0 {
 			r.passed = l.inflight.begin()
 		}
-	}
-	l.mu.Unlock()
-	for i, r := range group {
 		l.count(r.out, answers[i])
 		r.done <- answers[i]
 	}

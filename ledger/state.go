@@ -29,6 +29,10 @@ type State struct {
 	emitted  int              // series of the last tick, for the room of the next one's
 	lost     uint64           // leads that there was no room for, in this process
 	clock    int64            // ms; the newest time that a fold or a tick was given
+
+	// Scratch, for a push to a group.
+	found []*account
+	key   []byte
 }
 
 // NewState returns an empty state.

@@ -36,7 +36,7 @@ type refusal struct {
 // rejects the others.
 func (a *admission) series() {
 	l, all := a.l, a.b.Series
-	a.find()
+	a.find(all)
 	defer clear(l.found)
 	kept := 0
 	for i := range all {
@@ -65,11 +65,11 @@ func (a *admission) series() {
 
 // find finds the place of each series in l.found, before any of them is looked up:
 // the processor then waits for the memory of several at once.
-func (a *admission) find() {
+func (a *admission) find(all []narthex.Series) {
 	l, cur := a.l, (*source)(nil)
-	l.found = slices.Grow(l.found[:0], len(a.b.Series))
-	for i := range a.b.Series {
-		ls := a.b.Series[i].Labels
+	l.found = slices.Grow(l.found[:0], len(all))
+	for i := range all {
+		ls := all[i].Labels
 		cur = l.source(a.id, ls, cur)
 		l.found = append(l.found, place{cur, l.hash(ls)})
 	}
@@ -100,30 +100,29 @@ func (a *admission) exceed(src *source, s *narthex.Series, over reason) {
 // group takes all series of the batch, or none and returns the reason.
 func (a *admission) group() error {
 	var fresh []place
-	cur := (*source)(nil)
 	all := a.b.Series
 	if a.b.Group.Op == narthex.GroupFail { // the ledger notes it, in a new group too
 		all = []narthex.Series{{Labels: a.b.Group.Labels.With(narthex.MetricName, "push_failure_time_seconds")}}
 	}
+	a.find(all)
+	defer clear(a.l.found)
 	for i := range all {
-		s := &all[i]
-		cur = a.l.source(a.id, s.Labels, cur)
-		h := a.l.hash(s.Labels)
-		if a.l.active(cur, h) {
+		s, at := &all[i], a.l.found[i]
+		if a.l.active(at.source, at.hash) {
 			continue
 		}
 		a.suspects.look(s.Labels)
-		over := a.l.enter(cur, h)
+		over := a.l.enter(at.source, at.hash)
 		if over == "" {
-			fresh = append(fresh, place{cur, h})
+			fresh = append(fresh, at)
 			continue
 		}
 		for _, f := range fresh {
 			a.l.leave(f.source, f.hash)
 		}
-		a.l.count(a.id, cur, over, wasLimited)
+		a.l.count(a.id, at.source, over, wasLimited)
 		return narthex.Errorf(narthex.TooLarge, "nothing of the group was taken: its series %s is new, and %s",
-			message.Clip(s.Labels.String(), 512), a.l.whyFull(cur, over))
+			message.Clip(s.Labels.String(), 512), a.l.whyFull(at.source, over))
 	}
 	a.suspects.warn(a.l, a.b)
 	return nil

@@ -2,6 +2,7 @@ package push
 
 import (
 	"fmt"
+	"hash/maphash"
 	"io"
 	"net/http"
 	"slices"
@@ -104,17 +105,23 @@ func ownMetric(name string) bool {
 func (e *exposition) groupSeries(names narthex.NameScheme) error {
 	e.families = slices.DeleteFunc(e.families, func(f openmetrics.Family) bool { return ownMetric(f.Name) })
 	e.batch.Series = flat(e.families...)
-	seen := make(map[string]struct{}, len(e.batch.Series))
+	seed, seen := maphash.MakeSeed(), make(map[uint64]int, len(e.batch.Series))
 	var key []byte
-	for _, s := range e.batch.Series {
+	for i, s := range e.batch.Series {
 		if err := checkSeries(names, s.Labels); err != nil {
 			return narthex.Errorf(narthex.Invalid, "series %s: %w", seriesText(s.Labels), err)
 		}
 		key = s.Labels.AppendKey(key[:0])
-		if _, twice := seen[string(key)]; twice {
-			return narthex.Errorf(narthex.Invalid, "series %s is there twice once the path's labels are set: give the two different labels", message.Clip(s.Labels.String(), maxText))
+		for h := maphash.Bytes(seed, key); ; h++ { // others may have the same hash
+			j, taken := seen[h]
+			if !taken {
+				seen[h] = i
+				break
+			}
+			if slices.Equal(e.batch.Series[j].Labels, s.Labels) {
+				return narthex.Errorf(narthex.Invalid, "series %s is there twice once the path's labels are set: give the two different labels", message.Clip(s.Labels.String(), maxText))
+			}
 		}
-		seen[string(key)] = struct{}{}
 	}
 	return nil
 }
