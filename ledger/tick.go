@@ -38,8 +38,8 @@ func (s *State) advance(t int64, p Policy) (values []narthex.Series) {
 	s.expireGroups(t)
 
 	drop := false
-	if s.emitted > 0 {
-		values = make([]narthex.Series, 0, s.emitted+s.emitted/8)
+	if n := s.expected(); n > 0 {
+		values = make([]narthex.Series, 0, n)
 	}
 	for _, a := range s.accounts {
 		s.memories -= a.forgetSources(t - p.Horizon.Milliseconds())
@@ -62,6 +62,21 @@ func (s *State) advance(t int64, p Policy) (values []narthex.Series) {
 	s.dropLeads(0)
 	s.emitted = len(values)
 	return values
+}
+
+// expected is about how many series the next tick has: an eighth more than the last
+// one, or, of a state that has not ticked in this process, those that have not ended.
+func (s *State) expected() int {
+	if s.emitted > 0 {
+		return s.emitted + s.emitted/8
+	}
+	n := 0
+	for _, a := range s.accounts {
+		if a.dirty || !a.stale {
+			n++
+		}
+	}
+	return n
 }
 
 // lead says whether a sample must stand before the account's value at t, and
