@@ -16,6 +16,12 @@ type part struct {
 	exemplars []narthex.Exemplar
 }
 
+// symbol is a string and its number.
+type symbol struct {
+	text string
+	n    uint32
+}
+
 // encoder writes the message of a request into buffers that it uses again. It
 // has no opinion: what it is given is in order and within the format's rules.
 type encoder struct {
@@ -25,6 +31,7 @@ type encoder struct {
 	symbols []byte // of 2.0 the fields with the symbols
 	refs    map[string]uint32
 	names   []string // the symbols in their order
+	last    []symbol // of the labels of the series before
 	whole   []byte
 }
 
@@ -36,9 +43,7 @@ func (e *encoder) reset(v Version) {
 		if e.refs == nil {
 			e.refs = make(map[string]uint32)
 		}
-		clear(e.refs)
-		clear(e.names)
-		e.names = e.names[:0]
+		e.forget()
 		e.ref("") // the spec wants it first
 	}
 }
@@ -47,7 +52,8 @@ func (e *encoder) reset(v Version) {
 func (e *encoder) forget() {
 	clear(e.refs)
 	clear(e.names)
-	e.names = e.names[:0]
+	clear(e.last)
+	e.names, e.last = e.names[:0], e.last[:0]
 }
 
 // add appends a series.
@@ -83,6 +89,7 @@ func (e *encoder) rewind(m mark) {
 		for _, s := range e.names[m.names:] {
 			delete(e.refs, s)
 		}
+		e.last = e.last[:0]
 		e.names = e.names[:m.names]
 	}
 }

@@ -2,6 +2,7 @@ package remotewrite
 
 import (
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -75,11 +76,12 @@ func (p *plan) take(s *narthex.Series) {
 		slices.SortFunc(own.Labels, byName)
 		s = &own
 	}
-	if err := checkLabels(s.Labels); err != nil {
+	p.key = s.Labels.AppendKey(p.key[:0])
+	if err := checkLabels(s.Labels, ascii(p.key)); err != nil {
 		p.reject(s, err.Error())
 		return
 	}
-	h := p.hash(s.Labels)
+	h := maphash.Bytes(p.seed, p.key)
 	first, known := p.index[h]
 	if known {
 		for i := first; ; i = p.entries[i].next - 1 {
@@ -110,11 +112,6 @@ func inOrder(ls narthex.Labels) bool {
 }
 
 func byName(a, b narthex.Label) int { return strings.Compare(a.Name, b.Name) }
-
-func (p *plan) hash(ls narthex.Labels) uint64 {
-	p.key = ls.AppendKey(p.key[:0])
-	return maphash.Bytes(p.seed, p.key)
-}
 
 func (e *entry) merge(s *narthex.Series) {
 	e.own()
@@ -216,8 +213,9 @@ func (p *plan) tidyExemplars(e *entry) {
 }
 
 // checkLabels says why a series can't be sent: some receivers answer 204 to such
-// labels and drop them, others refuse the whole request for ever.
-func checkLabels(ls narthex.Labels) error {
+// labels and drop them, others refuse the whole request for ever. With plain their
+// text is known to be ASCII.
+func checkLabels(ls narthex.Labels, plain bool) error {
 	named := false
 	for i := range ls {
 		l := &ls[i]
@@ -227,7 +225,7 @@ func checkLabels(ls narthex.Labels) error {
 			return errors.New("a label has no name or no value")
 		case i > 0 && l.Name == ls[i-1].Name:
 			return fmt.Errorf("label %q is given twice", l.Name)
-		case !utf8.ValidString(l.Name) || !utf8.ValidString(l.Value):
+		case !plain && (!utf8.ValidString(l.Name) || !utf8.ValidString(l.Value)):
 			return fmt.Errorf("label %q is not UTF-8", l.Name)
 		}
 	}
@@ -235,6 +233,23 @@ func checkLabels(ls narthex.Labels) error {
 		return errors.New("it has no metric name: set the label __name__")
 	}
 	return nil
+}
+
+// ascii reports whether no byte of b has its highest bit set. Of the key of labels
+// that says it of all their text, in one pass; a length of 128 or more has the bit.
+func ascii(b []byte) bool {
+	const highest = 0x8080808080808080
+	for ; len(b) >= 8; b = b[8:] {
+		if binary.LittleEndian.Uint64(b)&highest != 0 {
+			return false
+		}
+	}
+	for _, c := range b {
+		if c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // checkSample says why a sample can't be sent, "" if it can.

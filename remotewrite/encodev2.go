@@ -43,8 +43,8 @@ func (e *encoder) appendRefs(dst []byte, num int, ls narthex.Labels) []byte {
 	dst = protowire.AppendTag(dst, num, protowire.Bytes)
 	start := len(dst)
 	for i := range ls {
-		dst = binary.AppendUvarint(dst, uint64(e.ref(ls[i].Name)))
-		dst = binary.AppendUvarint(dst, uint64(e.ref(ls[i].Value)))
+		dst = binary.AppendUvarint(dst, uint64(e.refAt(2*i, ls[i].Name)))
+		dst = binary.AppendUvarint(dst, uint64(e.refAt(2*i+1, ls[i].Value)))
 	}
 	return protowire.AppendLength(dst, start)
 }
@@ -65,6 +65,19 @@ func (e *encoder) appendMetadata(dst []byte, s *narthex.Series) []byte {
 		dst = protowire.AppendUint(dst, v2MetaUnit, uint64(e.ref(s.Unit)))
 	}
 	return protowire.AppendLength(dst, start)
+}
+
+// refAt is ref for a string at a place in the labels, where the series before had
+// the same most often.
+func (e *encoder) refAt(place int, s string) uint32 {
+	if place == len(e.last) {
+		e.last = append(e.last, symbol{}) // the empty string, which is number 0
+	}
+	at := &e.last[place]
+	if at.text != s {
+		*at = symbol{s, e.ref(s)}
+	}
+	return at.n
 }
 
 // ref returns the number of a symbol, and adds it to the table if it is new.
