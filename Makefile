@@ -47,7 +47,7 @@ bench: ## all comparisons with others, into docs/benchmarks.md (some 20 minutes;
 	go run ./test/bench $(BENCH)
 load: ## narthex under load for half an hour (LOAD), what it stood in bin/load
 	go run ./test/load -out bin/load $(LOAD)
-scale: ## a million and ten million series in shards and in one process (half an hour, 12 GiB)
+scale: ## a million and ten million series in shards and in one process, restarts, lost swaps (a quarter of an hour, 12 GiB)
 	NARTHEX_ACCEPTANCE=1 go test -count=1 -v -timeout 60m -run '^TestScale' ./test
 size: ## what the Lambda function links and weighs, against its budget
 	go test -count=1 -v -run '^TestBootstrap' ./internal/shape

@@ -11,9 +11,9 @@ import (
 // What a tick and a fold take, as make scale measures it (docs/scale.md), and how
 // large what they work on is.
 const (
-	tickSeries  = 4.2e-6 // s of processor time, a series that a tick reads, saves and writes
+	tickSeries  = 4e-6   // s of processor time, a series that a tick reads, saves and writes
 	groupSeries = 1.6e-6 // a series of the groups that a fold reads and saves
-	foldSeries  = 13e-6  // a series that is pushed
+	foldSeries  = 6e-6   // a series that is pushed
 	// roundTrip is how long S3 and a workspace take to answer, in s. Source: Amazon S3
 	// User Guide, "Performance guidelines": 100 to 200 ms.
 	roundTrip   = 0.1
@@ -26,7 +26,7 @@ const (
 	aCore       = 1769   // MB; source: AWS Lambda Developer Guide, "Configure memory"
 	mostMemory  = 10_240 // MB
 	// scaleWindow is how long pushes are gathered for, scaleBatch how many of 1,000
-	// series fit into an invocation (6 MB).
+	// series (23 KB each) fit into an invocation of 6 MB with room to spare.
 	scaleWindow = 20 * time.Second
 	scaleBatch  = 150
 	tickShare   = 0.5           // of the interval that a tick may take, as folds want the same groups

@@ -84,6 +84,7 @@ func scaleShards(t *testing.T, series, groups int) {
 	measure("tick, values", tick(series))
 	measure("fold of 10 pushes of 30 series", fold(10, 30))
 	measure("fold of 1,000 pushes of 30 series", fold(1000, 30))
+	measure("fold of 100 pushes of 1,000 series", fold(100, scaled(1000, 100)))
 	measure("tick, values", tick(series))
 }
 
@@ -98,7 +99,7 @@ func fillShards(t *testing.T, address, endpoint string, series, groups int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const perPush, atOnce = 10_000, 200 // each Fold reads and writes all groups
+	const perPush, atOnce = 10_000, 400 // each Fold reads and writes all groups: as many at a time as memory bears
 	start := time.Now()
 	for first := 0; first < series; {
 		var entries []*ledger.Entry

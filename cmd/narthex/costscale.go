@@ -89,6 +89,10 @@ var scaleRows = []struct {
 	{"Lambda: GB-seconds", func(x *scaled) string { return short(x.Usage[cost.LambdaArm]) }},
 	{"S3: puts, gets", func(x *scaled) string { return short(x.Usage[cost.S3Puts]) + ", " + short(x.Usage[cost.S3Gets]) }},
 	{"S3: stored", func(x *scaled) string { return short(1e9*x.Usage[cost.S3Storage]) + "B" }},
+	{"S3: written", func(x *scaled) string {
+		group := 1e9 * x.Usage[cost.S3Storage] / float64(x.Installations*x.Groups)
+		return short(group*x.Usage[cost.S3Puts]) + "B"
+	}},
 	{"SQS: requests", func(x *scaled) string { return short(x.Usage[cost.SQSRequests]) }},
 	{"Managed Prometheus: samples", func(x *scaled) string { return short(x.Usage[cost.Samples]) }},
 	{"Lambda", component("Lambda")},
