@@ -23,6 +23,12 @@ func start(t *testing.T, c *config.Config) *httptest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serve(t, a)
+}
+
+// serve serves all that an app has until the test ends, and closes it then.
+func serve(t *testing.T, a *app.App) *httptest.Server {
+	t.Helper()
 	s := httptest.NewServer(a.Handler())
 	t.Cleanup(func() {
 		s.Close()

@@ -56,13 +56,7 @@ func newSenders(t *testing.T, text string, tokens ...config.Token) *senders {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.server = httptest.NewServer(a.Handler())
-	t.Cleanup(func() {
-		s.server.Close()
-		if err := a.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	s.server = serve(t, a)
 	return s
 }
 

@@ -75,14 +75,7 @@ func agent(t *testing.T, text string, env func(string) (string, bool)) *httptest
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(a.Handler())
-	t.Cleanup(func() {
-		s.Close()
-		if err := a.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
+	return serve(t, a)
 }
 
 func do(t *testing.T, method, url, body string) (int, string) {

@@ -172,28 +172,15 @@ func writes(r *http.Request) bool {
 // twice.
 func TestStoreSuperseded(t *testing.T) {
 	t.Parallel()
-	var losing bool
-	var meanwhile func()
-	decide := func(r *http.Request, _ int) awstest.Fault {
-		switch {
-		case losing && writes(r):
-			losing = false
-			return awstest.Lose
-		case meanwhile != nil && writes(r): // the repetition
-			do := meanwhile
-			meanwhile = nil
-			do()
-		}
-		return awstest.Pass
-	}
-	for name, open := range remote(t, decide) {
+	o := &overtaken{fault: awstest.Lose}
+	for name, open := range remote(t, o.decide) {
 		t.Run(name, func(t *testing.T) {
 			s := open()
 			if err := increment(t.Context(), s); err != nil {
 				t.Fatal(err)
 			}
-			losing = true
-			meanwhile = func() {
+			o.losing = true
+			o.meanwhile = func() {
 				for range 3 {
 					if err := increment(t.Context(), s); err != nil {
 						t.Error(err)
@@ -214,27 +201,12 @@ func TestStoreSuperseded(t *testing.T) {
 // A save that was superseded leaves its writer with an entry that is old.
 func TestStoreSupersededEntry(t *testing.T) {
 	t.Parallel()
-	var losing bool
-	var meanwhile func()
-	decide := func(r *http.Request, _ int) awstest.Fault {
-		if !writes(r) {
-			return awstest.Pass
-		}
-		if losing {
-			losing = false
-			return awstest.Lose
-		}
-		if do := meanwhile; do != nil {
-			meanwhile = nil
-			do()
-		}
-		return awstest.Pass
-	}
-	for name, open := range remote(t, decide) {
+	o := &overtaken{fault: awstest.Lose}
+	for name, open := range remote(t, o.decide) {
 		t.Run(name, func(t *testing.T) {
 			s := open()
-			losing = true
-			meanwhile = func() {
+			o.losing = true
+			o.meanwhile = func() {
 				now, err := s.Load(t.Context(), "k")
 				if err == nil {
 					_, err = s.Save(t.Context(), "k", now, []byte("other"))

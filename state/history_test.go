@@ -9,6 +9,29 @@ import (
 	"narthex/state"
 )
 
+// overtaken has the next write meet a fault, and something happen before the one
+// after it.
+type overtaken struct {
+	fault     awstest.Fault
+	losing    bool
+	meanwhile func()
+}
+
+func (o *overtaken) decide(r *http.Request, _ int) awstest.Fault {
+	if !writes(r) {
+		return awstest.Pass
+	}
+	if o.losing {
+		o.losing = false
+		return o.fault
+	}
+	if do := o.meanwhile; do != nil {
+		o.meanwhile = nil
+		do()
+	}
+	return awstest.Pass
+}
+
 // When more was written after a save whose answer was lost than is remembered,
 // the save is not called a conflict: it may have been done.
 func TestStoreLongLost(t *testing.T) {
@@ -17,23 +40,8 @@ func TestStoreLongLost(t *testing.T) {
 		name  string
 		fault awstest.Fault // of the save
 	}{{"done", awstest.Lose}, {"not done", awstest.Refuse}} {
-		var losing bool
-		var meanwhile func()
-		decide := func(r *http.Request, _ int) awstest.Fault {
-			if !writes(r) {
-				return awstest.Pass
-			}
-			if losing {
-				losing = false
-				return c.fault
-			}
-			if do := meanwhile; do != nil {
-				meanwhile = nil
-				do()
-			}
-			return awstest.Pass
-		}
-		for name, open := range remote(t, decide) {
+		o := &overtaken{fault: c.fault}
+		for name, open := range remote(t, o.decide) {
 			t.Run(name+" "+c.name, func(t *testing.T) {
 				for _, others := range []int{127, 128} {
 					s := open()
@@ -44,8 +52,8 @@ func TestStoreLongLost(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					losing = true
-					meanwhile = func() {
+					o.losing = true
+					o.meanwhile = func() {
 						for range others {
 							if err := increment(t.Context(), s); err != nil {
 								t.Error(err)

@@ -2,10 +2,7 @@ package test
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,32 +25,6 @@ func powertools(t *testing.T, invocations int) []byte {
 		t.Fatalf("emf.mjs: %v", err)
 	}
 	return out
-}
-
-// post posts a body and returns the status code and the answer, which is JSON.
-func (s *server) post(path string, body []byte, header ...string) (int, map[string]any) {
-	s.t.Helper()
-	req, err := http.NewRequest(http.MethodPost, s.url()+path, bytes.NewReader(body))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	for i := 0; i < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	var answer map[string]any
-	if err := json.Unmarshal(text, &answer); err != nil {
-		s.t.Fatalf("%s: %s", resp.Status, text)
-	}
-	return resp.StatusCode, answer
 }
 
 // What Powertools logs comes out of PromQL as it went in, whatever is sent twice.

@@ -2,10 +2,8 @@ package test
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os/exec"
 	"regexp"
@@ -83,23 +81,7 @@ func (l *laptop) stop() {
 // post sends a body and returns the status code and the answer.
 func post(t testing.TB, url, contentType string, body []byte, header ...string) (int, string) {
 	t.Helper()
-	r, err := http.NewRequest(http.MethodPost, url, bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Content-Type", contentType)
-	for i := 0; i < len(header); i += 2 {
-		r.Header.Set(header[i], header[i+1])
-	}
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp, text := fetch(t, http.MethodPost, url, body, append(header, "Content-Type", contentType)...)
 	return resp.StatusCode, string(text)
 }
 

@@ -97,19 +97,7 @@ func TestOverflow(t *testing.T) {
 // body sends a request and returns the code and the text of the answer.
 func (s *server) body(method, path, body string) (int, string) {
 	s.t.Helper()
-	req, err := http.NewRequest(method, s.url()+path, strings.NewReader(body))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	resp, text := fetch(s.t, method, s.url()+path, []byte(body))
 	return resp.StatusCode, string(text)
 }
 

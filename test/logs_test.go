@@ -31,6 +31,22 @@ func deliver(t testing.TB, dir, name string, object []byte) {
 	}
 }
 
+// deliverAll delivers objects in an order, and kills the program before some.
+func deliverAll(t testing.TB, s *server, dir string, objects [][]byte, order []int, kill map[int]bool) {
+	t.Helper()
+	for i, n := range order {
+		if kill[i] {
+			s.kill()
+			s.start()
+		}
+		if n < 0 {
+			n = -n - 1
+			deliver(t, dir, fmt.Sprintf("a%d-%d.gz", i, n), objects[n])
+		}
+		deliver(t, dir, fmt.Sprintf("b%d-%d.gz", i, n), objects[n])
+	}
+}
+
 // killsAt returns after how many of n steps the program is killed.
 func killsAt(r *rand.Rand, n, kills int) map[int]bool {
 	at := make(map[int]bool)
@@ -50,18 +66,7 @@ func TestLogsFollowedExactlyOnce(t *testing.T) {
 	dir := t.TempDir()
 	s := newServer(t, "scrape_interval: 1s\nlogs: [{source: web, from: "+dir+", routes: "+logsRoutes+", metrics: "+logsMetrics+"}]\n")
 	order := logDeliveries(r, len(objects))
-	kill := killsAt(r, len(order), scaled(20, 5))
-	for i, n := range order {
-		if kill[i] {
-			s.kill()
-			s.start()
-		}
-		if n < 0 {
-			n = -n - 1
-			deliver(t, dir, fmt.Sprintf("a%d-%d.gz", i, n), objects[n])
-		}
-		deliver(t, dir, fmt.Sprintf("b%d-%d.gz", i, n), objects[n])
-	}
+	deliverAll(t, s, dir, objects, order, killsAt(r, len(order), scaled(20, 5)))
 	s.kill()
 	s.start()
 	truth.check(t, s)
@@ -145,18 +150,7 @@ func TestLogsByTheMinute(t *testing.T) {
 	began := time.Now()
 	objects, truth := logObjects(r, scaled(1_000_000, 20_000), scaled(500, 100), began.Add(-span-time.Second), span)
 	order := logDeliveries(r, len(objects))
-	kill := killsAt(r, len(order), scaled(10, 3))
-	for i, n := range order {
-		if kill[i] {
-			s.kill()
-			s.start()
-		}
-		if n < 0 {
-			n = -n - 1
-			deliver(t, dir, fmt.Sprintf("a%d-%d.gz", i, n), objects[n])
-		}
-		deliver(t, dir, fmt.Sprintf("b%d-%d.gz", i, n), objects[n])
-	}
+	deliverAll(t, s, dir, objects, order, killsAt(r, len(order), scaled(10, 3)))
 	eventually(t, "all files are read", func() bool { return filesRead(t, s, dir) })
 	if took, late := time.Since(began), lateness-span; took > late-5*time.Second {
 		t.Fatalf("the machine is too slow for this test: it took %v to deliver what is late after %v", took, late)

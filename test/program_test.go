@@ -1,14 +1,15 @@
 package test
 
 import (
+	"bytes"
 	"encoding/json"
 	"flag"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -107,26 +108,44 @@ func (s *server) stop() error { return s.End(syscall.SIGTERM) }
 // push posts a body and returns the status code and the answer.
 func (s *server) push(body string, header ...string) (int, map[string]any) {
 	s.t.Helper()
-	req, err := http.NewRequest(http.MethodPost, s.url()+"/api/v1/push", strings.NewReader(body))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	for i := 0; i < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-		if header[i] == "Host" {
-			req.Host = header[i+1]
-		}
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer resp.Body.Close()
+	return s.post("/api/v1/push", []byte(body), header...)
+}
+
+// post posts a body and returns the status code and the answer, which is JSON.
+func (s *server) post(path string, body []byte, header ...string) (int, map[string]any) {
+	s.t.Helper()
+	resp, text := fetch(s.t, http.MethodPost, s.url()+path, body, header...)
 	var answer map[string]any
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
-		s.t.Fatalf("%s: %v", resp.Status, err)
+	if err := json.Unmarshal(text, &answer); err != nil {
+		s.t.Fatalf("%s: %s", resp.Status, text)
 	}
 	return resp.StatusCode, answer
+}
+
+// fetch makes a request, with headers as names and values in turn, and returns the
+// answer and its body.
+func fetch(t testing.TB, method, url string, body []byte, header ...string) (*http.Response, []byte) {
+	t.Helper()
+	r, err := http.NewRequest(method, url, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Add(header[i], header[i+1])
+	}
+	if host := r.Header.Get("Host"); host != "" {
+		r.Host = host
+	}
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, text
 }
 
 // point is a sample of an answer: a time in seconds and a value.

@@ -1,9 +1,7 @@
 package test
 
 import (
-	"bytes"
 	"fmt"
-	"io"
 	"maps"
 	"math"
 	"net/http"
@@ -86,21 +84,7 @@ func request2(t testing.TB, now time.Time, entries ...entry) []byte {
 // histograms exemplars", "-" if that is not said) and the answer.
 func remoteWrite(t testing.TB, base string, v remotewrite.Version, body []byte) (code int, written, answer string) {
 	t.Helper()
-	req, err := http.NewRequest(http.MethodPost, base+"/api/v1/write", bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", v.ContentType())
-	req.Header.Set("Content-Encoding", remotewrite.ContentEncoding)
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	resp, text := fetch(t, http.MethodPost, base+"/api/v1/write", body, "Content-Type", v.ContentType(), "Content-Encoding", remotewrite.ContentEncoding)
 	var counts []string
 	for _, h := range []string{remotewrite.HeaderSamplesWritten, remotewrite.HeaderHistogramsWritten, remotewrite.HeaderExemplarsWritten} {
 		n := resp.Header.Get(h)
