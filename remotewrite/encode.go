@@ -89,8 +89,8 @@ func (e *encoder) rewind(m mark) {
 		for _, s := range e.names[m.names:] {
 			delete(e.refs, s)
 		}
-		e.last = e.last[:0]
-		e.names = e.names[:m.names]
+		clear(e.last)
+		e.last, e.names = e.last[:0], e.names[:m.names]
 	}
 }
 
