@@ -33,8 +33,8 @@ lint: ## gofmt, go vet, staticcheck
 		test -z "$$out" || { echo "not as gofmt writes them:"; echo "$$out"; exit 1; }
 	go vet ./...
 	go run $(STATICCHECK) ./...
-vuln: ## known vulnerabilities in what is linked (needs vuln.go.dev)
-	go run $(GOVULNCHECK) ./...
+vuln: ## known vulnerabilities in what is linked (needs vuln.go.dev, or a module proxy)
+	.ci/vulnerabilities go
 fuzz: ## each fuzz target for FUZZTIME (60s)
 	@set -e; for dir in $$(go list -f '{{.Dir}}' ./...); do \
 		grep -qs '^func Fuzz' "$$dir"/*_test.go || continue; \

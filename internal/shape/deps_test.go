@@ -2,6 +2,7 @@ package shape_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -116,28 +117,45 @@ func TestPackagesHaveReasons(t *testing.T) {
 	}
 }
 
-// TestVulnerabilities: what CI runs fails if a vulnerability is found, and says so
-// plainly, without failing, if a database does not answer.
+// TestVulnerabilities: what CI runs fails if a vulnerability is found in a module, and
+// says so plainly, without failing, if it is the standard library's or if a database
+// does not answer.
 func TestVulnerabilities(t *testing.T) {
 	const clean, bad, none = `{"auditReportVersion": 2}`, `{"auditReportVersion": 2, "vulnerabilities": {"x": {}}}`, `{"error": {"code": "EAUDIT"}}`
+	const found = "Vulnerability #1: GO-2026-1\n    What it is\n%s\nYour code is affected by 1 vulnerability."
+	module := fmt.Sprintf(found, "  Module: example.org/m\n    Fixed in: example.org/m@v1.2.3\n  Standard library\n    Fixed in: net/http@go1.26.9")
+	standard := fmt.Sprintf(found, "  Standard library\n    Fixed in: net/http@go1.26.9\n    Fixed in: os@go1.26.10")
 	for what, x := range map[string]struct {
-		curl, make int
-		npm        string
-		npmCode    int
-		fails      bool
-		says       []string
+		asked    bool   // vuln.go.dev answers
+		proxied  bool   // the module of the database comes
+		check    string // what govulncheck says
+		code     int
+		npm      string
+		npmCode  int
+		fails    bool
+		says     []string
+		saysNone bool // that nothing was checked
 	}{
-		"all is well":        {0, 0, clean, 0, false, []string{"npm, web: no known", "npm, deploy/cdk: no known", "npm, clients/node: no known"}},
-		"Go has one":         {0, 3, clean, 0, true, nil},
-		"npm has one":        {0, 0, bad, 1, true, []string{"npm, web: known vulnerabilities"}},
-		"nobody answers":     {6, 3, none, 1, false, []string{"vuln.go.dev does not answer", "npm, web: the registry has no audit"}},
-		"npm says nothing":   {6, 3, "", 1, false, []string{"npm, clients/node: the registry has no audit"}},
-		"one of two answers": {6, 3, bad, 1, true, []string{"vuln.go.dev does not answer", "npm, web: known"}},
+		"all is well":                {true, false, "", 0, clean, 0, false, []string{"(https://vuln.go.dev)", "npm, web: no known", "npm, deploy/cdk: no known", "npm, clients/node: no known"}, false},
+		"all is well, by the proxy":  {false, true, "", 0, clean, 0, false, []string{"no known vulnerabilities in modules that the programs reach (file:///"}, false},
+		"a module has one":           {true, true, module, 3, clean, 0, true, []string{"known vulnerabilities in example.org/m", "npm, web: no known"}, false},
+		"the standard library has":   {false, true, standard, 3, clean, 0, false, []string{"THE STANDARD LIBRARY of go1.26.8", "What it is", "with go1.26.10 or newer"}, false},
+		"npm has one":                {true, false, "", 0, bad, 1, true, []string{"npm, web: known vulnerabilities"}, false},
+		"nobody answers":             {false, false, "", 0, none, 1, false, []string{"neither vuln.go.dev nor", "npm, web: the registry has no audit"}, true},
+		"npm says nothing":           {false, false, "", 0, "", 1, false, []string{"npm, clients/node: the registry has no audit"}, true},
+		"one of two answers":         {false, false, "", 0, bad, 1, true, []string{"neither vuln.go.dev nor", "npm, web: known"}, true},
+		"govulncheck can't be built": {true, false, "no such module", 1, clean, 0, false, []string{"no such module", "govulncheck does not run here"}, true},
 	} {
 		t.Run(what, func(t *testing.T) {
-			bin := t.TempDir()
+			bin, database := t.TempDir(), t.TempDir()
+			if err := os.MkdirAll(filepath.Join(database, "data", "osv"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			code := map[bool]string{true: "0", false: "6"}
 			for name, script := range map[string]string{
-				"curl": "exit " + string(rune('0'+x.curl)), "make": "exit " + string(rune('0'+x.make)),
+				"curl": "exit " + code[x.asked],
+				"go": "case $1 in\nenv) echo go1.26.8 ;;\nmod) if [ " + code[x.proxied] + " = 0 ]; then printf '{\\n\\t\"Dir\": \"" + database + "\",\\n}\\n'; else exit 1; fi ;;\n" +
+					"run) cat <<'OUT'\n" + x.check + "\nOUT\nexit " + string(rune('0'+x.code)) + " ;;\nesac",
 				"npm": "echo '" + x.npm + "'; exit " + string(rune('0'+x.npmCode)),
 			} {
 				if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
@@ -154,6 +172,9 @@ func TestVulnerabilities(t *testing.T) {
 				if !strings.Contains(string(out), text) {
 					t.Errorf("it does not say %q:\n%s", text, out)
 				}
+			}
+			if got := strings.Contains(string(out), "NOTHING WAS CHECKED"); got != x.saysNone {
+				t.Errorf("it says that nothing was checked: %v, want %v:\n%s", got, x.saysNone, out)
 			}
 		})
 	}
