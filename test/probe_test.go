@@ -1,6 +1,7 @@
 package test
 
 import (
+	"bufio"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -197,6 +199,48 @@ func TestProbeCommand(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(out), &report); err != nil || code != 1 || report.Success || report.Failure.Reason != "status" || report.Failure.Remedy == "" || len(report.Phases) == 0 {
 		t.Errorf("exit %d, %v: %s", code, err, out)
+	}
+}
+
+// A target that is watched has a line for each probe, and at the end its sum; who
+// scripts it is told by the exit code that it was down.
+func TestProbeWatch(t *testing.T) {
+	t.Parallel()
+	site := newProbedSite(t)
+	for _, want := range []struct {
+		json     bool
+		up, down string
+	}{{false, "  up    ", "  DOWN  "}, {true, `"success":true`, `"success":false`}} {
+		site.down.Store(false)
+		cmd := exec.Command(program(t), "probe", site.URL, "--watch", "--every", "100ms", fmt.Sprintf("--json=%v", want.json))
+		out, err := cmd.StdoutPipe()
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var last string
+		up, down := 0, 0
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			last = lines.Text()
+			switch {
+			case strings.Contains(last, want.up):
+				up++
+				site.down.Store(true)
+			case strings.Contains(last, want.down):
+				if down++; down == 1 {
+					cmd.Process.Signal(os.Interrupt)
+				}
+			}
+		}
+		cmd.Wait()
+		if code := cmd.ProcessState.ExitCode(); code != 1 || up == 0 || down == 0 {
+			t.Errorf("json %v: exit %d, %d times up, %d times down, the last line is %q", want.json, code, up, down, last)
+		}
+		if sum := fmt.Sprintf("%d probes, %d failed", up+down, down); !want.json && last != sum {
+			t.Errorf("the last line is %q, want %q", last, sum)
+		}
 	}
 }
 
