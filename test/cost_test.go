@@ -101,6 +101,7 @@ func TestScalePage(t *testing.T) {
 	}{
 		{"--scale --series 30000000 --interval 30s", "| | 30 M, 30 s |\n", 0},
 		{"--scale --series 1000000 --json", `"Installations": 1,`, 0},
+		{"--scale --pushes 5", "not with --pushes", 2},
 		{"--scale --series -1", "want 1 to 10,000,000,000 series", 2},
 		{"--scale --prices /nowhere", "/nowhere", 1},
 	} {

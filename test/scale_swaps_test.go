@@ -23,22 +23,24 @@ import (
 // S3's, 100 to 200 ms, so that what is counted does not depend on the machine.
 func TestScaleSwaps(t *testing.T) {
 	for _, groups := range []int{32, 256} {
-		one := 0.
-		for _, folders := range []int{1, 2, 8, 32} {
-			if !full() && folders*groups > 8*32 {
-				continue
-			}
-			t.Run(fmt.Sprintf("%d folders, %d groups", folders, groups), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					x := swaps{folders: folders, groups: groups, folds: scaled(40, 16)/folders + 3}
-					x.run(t)
-					if folders == 1 {
-						one = x.pace()
-					}
-					t.Logf("%.1f of %d swaps of a fold are lost (%.0f%%), %.1f requests a group; a fold takes %.1f s, all together fold %.1f times what one does",
-						x.lost(), groups, 100*x.lost()/(x.lost()+float64(groups)), x.requests(), x.each(), x.pace()/one)
+		for _, cache := range []int{1, 64 << 20} { // bytes: nothing, or all groups
+			one := 0.
+			for _, folders := range []int{1, 2, 8, 32} {
+				if !full() && folders*groups > 8*32 || cache > 1 && folders > 2 {
+					continue
+				}
+				t.Run(fmt.Sprintf("%d folders, %d groups, cache of %d B", folders, groups, cache), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						x := swaps{folders: folders, groups: groups, folds: scaled(40, 16)/folders + 3, cache: cache}
+						x.run(t)
+						if folders == 1 {
+							one = x.pace()
+						}
+						t.Logf("%.1f of %d swaps of a fold are lost (%.0f%%), %.1f requests a group; a fold takes %.1f s, all together fold %.1f times what one does",
+							x.lost(), groups, 100*x.lost()/(x.lost()+float64(groups)), x.requests(), x.each(), x.pace()/one)
+					})
 				})
-			})
+			}
 		}
 	}
 }
@@ -46,15 +48,17 @@ func TestScaleSwaps(t *testing.T) {
 // swaps is what happens when so many fold at a time, one fold after the other.
 type swaps struct {
 	folders, groups, folds int
+	cache                  int // bytes
 	store                  distant
 	conflicts, swapped     uint64
+	requested              int64
 	took                   time.Duration
 }
 
 func (x *swaps) all() float64  { return float64(x.folders * x.folds) }
 func (x *swaps) lost() float64 { return float64(x.conflicts) / x.all() }
 func (x *swaps) requests() float64 {
-	return float64(x.store.requests.Load()) / x.all() / float64(x.groups)
+	return float64(x.requested) / x.all() / float64(x.groups)
 }
 func (x *swaps) pace() float64 { return x.all() / x.took.Seconds() }
 func (x *swaps) each() float64 { return x.took.Seconds() / float64(x.folds) }
@@ -65,7 +69,7 @@ func (x *swaps) run(t *testing.T) {
 	shards := make([]*shard.Shards, x.folders)
 	for i := range shards {
 		var err error
-		shards[i], err = shard.Open(t.Context(), shard.Options{Store: &x.store, Groups: x.groups, CacheBytes: 1, // as if all did not fit
+		shards[i], err = shard.Open(t.Context(), shard.Options{Store: &x.store, Groups: x.groups, CacheBytes: x.cache,
 			Destinations: map[string]narthex.Sink{"values": values}, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
 		if err != nil {
 			t.Fatal(err)
@@ -89,7 +93,7 @@ func (x *swaps) run(t *testing.T) {
 		})
 	}
 	folding.Wait()
-	x.took = time.Since(start)
+	x.took, x.requested = time.Since(start), x.store.requests.Load()
 	for _, s := range shards {
 		x.conflicts += s.Stats().Conflicts
 		x.swapped += s.Stats().Swaps

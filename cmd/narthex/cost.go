@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -116,6 +117,17 @@ func costCommand(ctx context.Context, args []string, t terminal) error {
 	}
 	if f.NArg() > 0 {
 		return usageError("it takes no arguments, but got %q", f.Arg(0))
+	}
+	if o.scale {
+		var other string
+		f.Visit(func(given *flag.Flag) {
+			if !slices.Contains(scaleFlags, given.Name) {
+				other = given.Name
+			}
+		})
+		if other != "" {
+			return usageError("--scale goes with --%s, not with --%s", strings.Join(scaleFlags[1:], ", --"), other)
+		}
 	}
 	p.Mode = cost.Mode(*mode)
 	if n, err := strconv.Atoi(o.regions); err == nil && n > 0 && n <= 100 {

@@ -11,6 +11,9 @@ import (
 	"narthex/quota"
 )
 
+// scaleFlags are what narthex cost --scale takes; the rest it knows itself.
+var scaleFlags = []string{"scale", "series", "interval", "prices", "no-free-tier", "json"}
+
 // scaled is one column of narthex cost --scale.
 type scaled struct {
 	cost.Sized
@@ -150,7 +153,7 @@ func short(v float64) string {
 	for _, u := range []struct {
 		unit float64
 		name string
-	}{{1e12, " T"}, {1e9, " G"}, {1e6, " M"}, {1e3, " k"}} {
+	}{{1e15, " P"}, {1e12, " T"}, {1e9, " G"}, {1e6, " M"}, {1e3, " k"}} {
 		if v >= u.unit {
 			return fmt.Sprintf("%.3g", v/u.unit) + u.name
 		}
