@@ -46,7 +46,7 @@ func (a *access) source(ctx context.Context, address string) (*logs.Source, erro
 	var known []string
 	for _, c := range a.list() {
 		known = append(known, c.From)
-		if strings.HasPrefix(address, c.From) && (best == nil || len(c.From) > len(best.From)) {
+		if covers(c.From, address) && (best == nil || len(c.From) > len(best.From)) {
 			best = &c
 		}
 	}
@@ -64,6 +64,15 @@ func (a *access) source(ctx context.Context, address string) (*logs.Source, erro
 		return s, nil
 	}
 	return a.open(ctx, *best, l)
+}
+
+// covers reports whether an address is below a source's from. A bucket's name is
+// compared whole: that of another may begin with it, and be somebody else's.
+func covers(from, address string) bool {
+	if bucket, ok := strings.CutPrefix(from, "s3://"); ok && bucket != "" && !strings.Contains(bucket, "/") {
+		from += "/"
+	}
+	return strings.HasPrefix(address, from)
 }
 
 // open opens a source.
