@@ -22,17 +22,19 @@ type known struct {
 	ref    storage.SeriesRef
 
 	turn uint64 // the write that met it last, which has it at
-	at   int
+	at   int32
+	age  uint32 // of knowns: it is in now
 	// next is the series that followed it in that write: senders keep an order, so
 	// that it is most often next again, and the map's memory need not be fetched.
 	next *known
-	age  uint64 // of knowns: it is in now
 }
 
 // maxKnown and knownFor bound what is remembered: a series that was not written
-// while either passed may be forgotten, after twice that it is.
+// while either passed may be forgotten, after twice that it is. The TSDB's head holds
+// ten times as much of each; with more series than maxKnown each write forgets, and
+// has to find again, what the next one brings.
 const (
-	maxKnown = 200_000
+	maxKnown = 1_000_000
 	knownFor = time.Hour
 )
 
@@ -40,7 +42,7 @@ const (
 type knowns struct {
 	now, before map[string]*known
 	since       int64 // ms; when now was begun
-	age         uint64
+	age         uint32
 }
 
 // get returns what is known of the series with the key, nil if nothing is. after

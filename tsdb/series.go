@@ -99,7 +99,7 @@ func (w *write) gather(in []narthex.Series) []series {
 		last.follow(k)
 		last = k
 		if k.turn != db.turn {
-			k.turn, k.at = db.turn, len(m.series)
+			k.turn, k.at = db.turn, int32(len(m.series))
 			from := len(m.samples)
 			m.samples = m.samples[:from+len(in[i].Samples)]
 			m.series = append(m.series, series{known: k, from: in[i].Labels, samples: m.samples[from:from:len(m.samples)]})
