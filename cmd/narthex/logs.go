@@ -182,13 +182,13 @@ func (o *logsFlags) dryRun(ctx context.Context, names []string, so logs.Options,
 	s.take(sum, so.Labels)
 	switch {
 	case o.suggest:
-		s.suggest(t.out)
+		s.suggest(plain{t.out})
 	case o.output == "json":
 		s.json(t.out)
 	case o.output == "openmetrics":
 		err = errors.Join(err, s.expose(t.out))
 	default:
-		s.table(t.out)
+		s.table(plain{t.out})
 	}
 	return err
 }

@@ -134,7 +134,7 @@ func (b *backfill) run(ctx context.Context, names []string, keep state.Store, t 
 		text, _ := json.MarshalIndent(b.out, "", "  ") // plain data
 		fmt.Fprintf(t.out, "%s\n", text)
 	} else {
-		b.out.write(t.out)
+		b.out.write(plain{t.out})
 	}
 	return failed
 }
