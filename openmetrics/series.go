@@ -45,15 +45,15 @@ type expander struct {
 func (x *expander) count(f *Family) {
 	for i := range f.Metrics {
 		m := &f.Metrics[i]
-		series := 1
+		series, own := 1, 1 // and how many labels each has besides: its name, and what tells the parts apart
 		switch h := m.Histogram; {
 		case h != nil && h.Schema == narthex.CustomBounds:
-			series = len(h.Positive.Counts) + 2
+			series, own = len(h.Positive.Counts)+2, 2
 		case m.Summary != nil:
-			series = len(m.Summary.Quantiles) + 2
+			series, own = len(m.Summary.Quantiles)+2, 2
 		}
 		x.n += series
-		x.slots += series * (len(m.Labels) + 2)
+		x.slots += series * (len(m.Labels) + own)
 	}
 }
 
