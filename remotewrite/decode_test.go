@@ -66,14 +66,14 @@ func floatHistogram(h *narthex.Histogram) string {
 }
 
 func textOf(fh *native.FloatHistogram) string {
-	if err := fh.Validate(); err != nil { // the rest would panic
-		return err.Error()
-	}
 	fh = fh.Copy()
 	if native.IsExponentialSchemaReserved(fh.Schema) && fh.Schema > native.ExponentialSchemaMax {
 		if err := fh.ReduceResolution(native.ExponentialSchemaMax); err != nil {
 			return err.Error()
 		}
+	}
+	if err := fh.Validate(); err != nil { // the rest would panic
+		return err.Error()
 	}
 	fh.CounterResetHint = 0
 	return fh.Compact(0).TestExpression()
@@ -224,6 +224,23 @@ func TestDecodeLikeOfficial(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestDecodeReserved reads a histogram that is finer than the finest resolution, and
+// makes of it what Prometheus's handler does.
+func TestDecodeReserved(t *testing.T) {
+	req := prompb.WriteRequest{Timeseries: []prompb.TimeSeries{{
+		Labels: []prompb.Label{{Name: "__name__", Value: "x"}},
+		Histograms: []prompb.Histogram{{
+			Count: &prompb.Histogram_CountFloat{CountFloat: 7}, Schema: 24, Timestamp: 1,
+			PositiveSpans: []prompb.BucketSpan{{Offset: 65535, Length: 3}, {Offset: 1 << 20, Length: 1}}, PositiveCounts: []float64{1, 2, 3, 1},
+		}},
+	}}}
+	body, err := req.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sameAsOfficial(t, remotewrite.V1, body, true)
 }
 
 // FuzzDecode reads anything. What ours takes, the official decoder takes, and
