@@ -370,7 +370,8 @@ func (s *State) Adopt(other *State) {
 const segmentMagic = "narthex ids\n"
 
 func (seg *segment) encode() []byte {
-	enc := encoder{append([]byte(segmentMagic), 1)}
+	enc := encoder{append(make([]byte, 0, 64+len(seg.recs)*(recSize+7)), segmentMagic...)}
+	enc.byte(1)
 	enc.int(seg.first)
 	enc.int(seg.last)
 	enc.uint(uint64(len(seg.recs)))

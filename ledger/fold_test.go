@@ -70,6 +70,40 @@ func TestFoldIDs(t *testing.T) {
 	}
 }
 
+// Ids lie in the map, in segments and in those that are made of them: each is known,
+// and there are few segments, however many ids there are.
+func TestIDsInSegments(t *testing.T) {
+	const n = 3000
+	p := ledger.Policy{OpenIDs: 7, MergedIDs: 500}
+	s, now := ledger.NewState(), epoch.UnixMilli()
+	for i := range n {
+		if out, err := s.Fold(entry(t, fmt.Sprint(i), 1, epoch, delta(t, "x_total", 1)), now, p); err != nil || out.Duplicate {
+			t.Fatalf("entry %d: duplicate %v, %v", i, out.Duplicate, err)
+		}
+	}
+	stored, named := map[string][]byte{}, 0
+	for _, seg := range s.Segments(func(int64) string { named++; return fmt.Sprint("k", named) }) {
+		stored[seg.Key] = seg.Encode()
+	}
+	if len(stored) < n/p.MergedIDs || len(stored) > 2*n/p.MergedIDs+10 {
+		t.Errorf("%d ids lie in %d segments", n, len(stored))
+	}
+	again, err := ledger.Decode(s.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.LoadSegments(func(key string) ([]byte, error) { return stored[key], nil }); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []*ledger.State{s, again} {
+		for i := range n {
+			if out, err := s.Fold(entry(t, fmt.Sprint(i), 1, epoch, delta(t, "x_total", 1)), now, p); err != nil || !out.Duplicate {
+				t.Fatalf("entry %d again: duplicate %v, %v", i, out.Duplicate, err)
+			}
+		}
+	}
+}
+
 func TestFoldRefusals(t *testing.T) {
 	p := ledger.Policy{MaxSeries: 3}
 	s := ledger.NewState()

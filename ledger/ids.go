@@ -38,12 +38,11 @@ type rec struct {
 	mark
 }
 
-// maxOpen bounds the map, and with it what a checkpoint writes again.
-const maxOpen = 1 << 20
-
-// maxMerged is how many times [Policy.OpenIDs] a segment may have when it is
-// made of smaller ones.
-const maxMerged = 8
+// maxOpen bounds the map, and with it what a checkpoint writes again, and for how
+// long nothing is folded while the map becomes a segment. maxMerged does it for
+// segments that are made of smaller ones: to merge four million takes a tenth of a
+// second.
+const maxOpen, maxMerged = 1 << 16, 1 << 22
 
 // find returns the mark of an id that was seen for all of the virtual shards
 // of want.
@@ -75,7 +74,7 @@ func (s *seen) add(id ID, m mark, clock int64, p Policy) {
 	hour := p.Horizon.Milliseconds() / 24
 	if s.open != nil && (len(s.open) >= p.OpenIDs || clock-s.since >= hour) {
 		s.seal(clock)
-		s.merge(hour, maxMerged*p.OpenIDs)
+		s.merge(hour, p.MergedIDs)
 	}
 	if s.open == nil {
 		s.open, s.since = make(map[ID]mark), clock
@@ -106,10 +105,21 @@ func (s *seen) merge(hour int64, limit int) {
 		if a.absent || b.absent || a.holds != b.holds || b.last-a.first > hour || len(a.recs) > 2*len(b.recs) || len(a.recs)+len(b.recs) > limit {
 			return
 		}
-		recs := slices.Concat(a.recs, b.recs)
-		slices.SortFunc(recs, func(a, b rec) int { return bytes.Compare(a.id[:], b.id[:]) })
-		s.closed = append(s.closed[:n-2], &segment{first: a.first, last: b.last, recs: recs, holds: a.holds})
+		s.closed = append(s.closed[:n-2], &segment{first: a.first, last: b.last, recs: mergeRecs(a.recs, b.recs), holds: a.holds})
 	}
+}
+
+// mergeRecs returns what is in a and b, which are in order, in order.
+func mergeRecs(a, b []rec) []rec {
+	out := make([]rec, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		if bytes.Compare(b[0].id[:], a[0].id[:]) < 0 {
+			out, b = append(out, b[0]), b[1:]
+		} else {
+			out, a = append(out, a[0]), a[1:]
+		}
+	}
+	return append(append(out, a...), b...)
 }
 
 // expire drops what is older than before.

@@ -25,8 +25,11 @@ type Policy struct {
 	// MaxSeries is how many series the ledger holds. Default 1,000,000.
 	MaxSeries int
 	// OpenIDs is how many ids are saved with the state itself before they are put
-	// into a segment of their own. Default 1,048,576.
+	// into a segment of their own. Default 65,536.
 	OpenIDs int
+	// MergedIDs is how many ids a segment has at most that is made of smaller ones.
+	// Default 4,194,304.
+	MergedIDs int
 }
 
 func (p Policy) withDefaults() Policy {
@@ -46,6 +49,9 @@ func (p Policy) withDefaults() Policy {
 	}
 	if p.OpenIDs == 0 {
 		p.OpenIDs = maxOpen
+	}
+	if p.MergedIDs == 0 {
+		p.MergedIDs = maxMerged
 	}
 	return p
 }

@@ -99,8 +99,8 @@ func (l *Ledger) finishCheckpoint(c checkpointed) {
 type snapshot struct {
 	prev     state.Entry
 	data     []byte
-	segments map[string][]byte // to be stored first
-	keys     []string          // all that the state refers to
+	segments map[string]func() []byte // to be encoded and stored first
+	keys     []string                 // all that the state refers to
 	file     int
 	inflight *inflight
 	mark     uint64
@@ -114,7 +114,7 @@ func (l *Ledger) snapshot() (*snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &snapshot{prev: l.entry, file: file, segments: make(map[string][]byte), inflight: l.inflight, mark: l.inflight.mark(), sinks: l.destinations}
+	s := &snapshot{prev: l.entry, file: file, segments: make(map[string]func() []byte), inflight: l.inflight, mark: l.inflight.mark(), sinks: l.destinations}
 	named := make(map[string]bool)
 	for _, seg := range l.state.Segments(func(first int64) string {
 		key := fmt.Sprintf("ids/%d-%d", first, file)
@@ -125,7 +125,7 @@ func (l *Ledger) snapshot() (*snapshot, error) {
 		return key
 	}) {
 		if !l.written[seg.Key] {
-			s.segments[seg.Key] = seg.Encode()
+			s.segments[seg.Key] = seg.Encode // later: it does not change any more
 		}
 		s.keys = append(s.keys, seg.Key)
 	}
@@ -149,10 +149,10 @@ func (s *snapshot) save(ctx context.Context, store state.Store) checkpointed {
 			return c
 		}
 	}
-	for key, data := range s.segments {
+	for key, encode := range s.segments {
 		old, err := store.Load(ctx, key)
 		if err == nil {
-			_, err = store.Save(ctx, key, old, data)
+			_, err = store.Save(ctx, key, old, encode())
 		}
 		if err != nil {
 			c.err = fmt.Errorf("save ids: %w", err)

@@ -109,7 +109,7 @@ func Open(ctx context.Context, o Options) (*Shards, error) {
 	if o.OpenIDs == 0 {
 		o.OpenIDs = 4096
 	}
-	o.Policy.OpenIDs = o.OpenIDs
+	o.Policy.OpenIDs, o.Policy.MergedIDs = o.OpenIDs, 8*o.OpenIDs
 	s := &Shards{o: o, cache: make(map[string]*group), turn: rand.IntN(ledger.Shards), room: newRoom(o.WorkBytes)}
 	s.forget()
 	if err := s.refresh(ctx); err != nil {
