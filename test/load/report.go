@@ -85,7 +85,7 @@ func (r *report) judge(o options, w *watch, d *driver) {
 func (x sample) explained() float64 { return bytesOfID*x.IDs + bytesOfChunk*x.Chunks }
 
 // Bytes of memory: see docs/scale.md.
-const bytesOfID, bytesOfChunk = 64, 64
+const bytesOfID, bytesOfChunk = 40, 64
 
 // judgeSteady looks at the steady load, and at growth after a fifth of it.
 func (r *report) judgeSteady(o options, w *watch) {
