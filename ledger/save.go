@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"narthex"
@@ -23,6 +24,7 @@ type checkpointed struct {
 	file     int // log files before it are no longer needed
 	segments []string
 	took     time.Duration
+	leftover error // old segments that could not be deleted
 	err      error
 }
 
@@ -68,22 +70,13 @@ func (l *Ledger) finishCheckpoint(c checkpointed) {
 	l.stats.checkpoints.Add(1)
 	l.stats.checkpointTook.Store(int64(c.took))
 	l.entry = c.entry
-	kept := make(map[string]bool, len(c.segments))
+	clear(l.written)
 	for _, key := range c.segments {
-		kept[key] = true
+		l.written[key] = true
 	}
-	for key := range l.written {
-		if kept[key] {
-			continue
-		}
-		if old, err := l.store.Load(context.Background(), key); err == nil {
-			_, err = l.store.Save(context.Background(), key, old, nil)
-			if err != nil {
-				l.o.Logger.Warn("an old segment of ids can't be deleted", "key", key, "err", err)
-			}
-		}
+	if c.leftover != nil { // until the next start, which sweeps
+		l.o.Logger.Warn("old segments of ids can't be deleted", "err", c.leftover)
 	}
-	l.written = kept
 	files, err := logFiles(l.wal.dir)
 	for _, n := range files {
 		if n < c.file {
@@ -101,6 +94,7 @@ type snapshot struct {
 	data     []byte
 	segments map[string]func() []byte // to be encoded and stored first
 	keys     []string                 // all that the state refers to
+	old      []string                 // what only the checkpoint before refers to
 	file     int
 	inflight *inflight
 	mark     uint64
@@ -129,6 +123,11 @@ func (l *Ledger) snapshot() (*snapshot, error) {
 		}
 		s.keys = append(s.keys, seg.Key)
 	}
+	for key := range l.written {
+		if !slices.Contains(s.keys, key) {
+			s.old = append(s.old, key)
+		}
+	}
 	head := encoder{}
 	head.uint(uint64(file))
 	head.uint(l.wal.next)
@@ -136,8 +135,9 @@ func (l *Ledger) snapshot() (*snapshot, error) {
 	return s, nil
 }
 
-// save stores the segments, then the checkpoint. It first waits until the sink
-// has taken what the log would otherwise bring again.
+// save stores the segments, then the checkpoint, and deletes the segments that it has
+// made superfluous. It first waits until the sink has taken what the log would
+// otherwise bring again.
 func (s *snapshot) save(ctx context.Context, store state.Store) checkpointed {
 	c := checkpointed{file: s.file, segments: s.keys}
 	if err := s.inflight.wait(ctx, s.mark); err != nil {
@@ -159,7 +159,16 @@ func (s *snapshot) save(ctx context.Context, store state.Store) checkpointed {
 			return c
 		}
 	}
-	c.entry, c.err = store.Save(ctx, checkpointKey, s.prev, s.data)
+	if c.entry, c.err = store.Save(ctx, checkpointKey, s.prev, s.data); c.err != nil {
+		return c
+	}
+	for _, key := range s.old {
+		old, err := store.Load(ctx, key)
+		if err == nil {
+			_, err = store.Save(ctx, key, old, nil)
+		}
+		c.leftover = errors.Join(c.leftover, err)
+	}
 	return c
 }
 

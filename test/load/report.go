@@ -126,7 +126,7 @@ func (r *report) judgeOverload(o options, w *watch) {
 	list, t := w.of(overloaded), w.totals[overloaded]
 	r.none(w, overloaded)
 	offered := float64(t.offered) / o.step.Seconds()
-	r.speed(offered >= 1.2*r.Most, "the overload is one", fmt.Sprintf("%.0f/s offered, %.1f of the most", offered, offered/r.Most), "1.2 of the most at least")
+	r.speed(offered >= 1.1*r.Most, "the overload is one", fmt.Sprintf("%.0f/s offered, %.2f of the most", offered, offered/r.Most), "1.1 of the most at least")
 	r.check(len(t.busy) > 0 && t.rude == 0, "it is answered 429, with Retry-After", fmt.Sprintf("%d of %d, %d without", len(t.busy), t.offered, t.rude), "some, none without")
 	r.speed(w.answered(overloaded) >= 0.25*r.Most, "what is taken meanwhile", fmt.Sprintf("%.0f/s, %.2f of the most", w.answered(overloaded), w.answered(overloaded)/r.Most), "a quarter of the most at least")
 	r.speedMedian(list, "99% of pushes that are taken take, overload", func(x sample) float64 { return x.P99 }, 5000, "ms")
