@@ -12,8 +12,8 @@ import (
 )
 
 // wire sends requests over connections that it keeps. Unlike the standard library's
-// client it has no goroutines of its own, which would take a third of the processors
-// that the clients and narthex share.
+// client it has no goroutines of its own, which would take from the processors that the
+// clients and narthex share.
 type wire struct {
 	address string
 
