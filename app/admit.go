@@ -22,7 +22,7 @@ const maxInHand = 64 << 20
 // who are let in are done in time.
 const (
 	maxAtWork = 256
-	maxInLine = 4096 // as many as there are connections; a quarter if they do not get fewer
+	maxInLine = maxConnections // a burst on all of them; see room for what does not end
 	// A request waits for room for its body, and then for its turn.
 	roomPatience = 5 * time.Second
 	turnPatience = 2 * time.Second

@@ -177,7 +177,7 @@ func Publish(dir, store string) error {
 			return fmt.Errorf("publish a block: %w", err)
 		}
 	}
-	if err := SyncDir(store); err != nil { // only then may be forgotten where they came from
+	if err := syncPath(store, openFile); err != nil { // only then may be forgotten where they came from
 		return fmt.Errorf("publish blocks: %w", err)
 	}
 	return nil

@@ -72,6 +72,3 @@ func writeAgain(path string, open opener, total *int64) error {
 	*total += at
 	return errors.Join(err, f.Close())
 }
-
-// SyncDir makes durable which files a directory has.
-func SyncDir(dir string) error { return syncPath(dir, openFile) }

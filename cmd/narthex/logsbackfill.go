@@ -341,7 +341,7 @@ func (b *backfill) write(ctx context.Context, bar io.Writer) (err error) {
 		return err
 	}
 	// On the disk before a block is moved: a power cut would else leave some of them.
-	return tsdb.SyncDir(b.dir)
+	return state.SyncDir(b.dir)
 }
 
 // totals adds up the increments as the ledger does that of logs with event_time:
